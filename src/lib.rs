@@ -1,0 +1,5 @@
+//! radgram: a RADIUS server that lets a MikroTik VPN log-in through only after a yes in Telegram.
+
+pub mod clock;
+pub mod entropy;
+pub mod secret;
