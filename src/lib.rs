@@ -2,4 +2,5 @@
 
 pub mod clock;
 pub mod entropy;
+pub mod gate;
 pub mod secret;

@@ -1,0 +1,3 @@
+//! The use cases: every change of state, and the outward ports that they call.
+
+pub mod ports;
