@@ -1,0 +1,343 @@
+//! The decision about one dial whose password is proven: accept, admit a new caller, knock, or refuse; pure.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use super::account::{Account, Holder, Lock, Switch};
+use super::connection::{OpenConnection, Place};
+use super::credential::Proof;
+use super::hours::Gate;
+use super::id::{ConnectionId, SessionId};
+use super::policy::{ExtraProtection, OverLimit, Policy, WithoutSession};
+use super::router::NasKey;
+use super::session::{Admission, LONGEST, SHORTEST, Session, Standing};
+use super::user::{User, UserState};
+use crate::clock::Timestamp;
+
+/// An unconfirmed connection lives this long beyond the deadline of its question, even if radgram dies.
+pub const UNCONFIRMED_GRACE: Duration = Duration::from_secs(30);
+/// An Accept holds its slot until its Start, at most this long.
+pub const SLOT: Duration = Duration::from_secs(60);
+
+/// One Access-Request, decoded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    /// The box it comes from.
+    pub nas: NasKey,
+    /// User-Name, raw.
+    pub user_name: Vec<u8>,
+    /// The proof of the password; `None` if it brought none that we take.
+    pub proof: Option<Proof>,
+    /// Service-Type.
+    pub service: Service,
+    /// Calling-Station-Id.
+    pub station: Option<String>,
+    /// Acct-Session-Id that the connection will have.
+    pub acct_session_id: Option<String>,
+    /// NAS-IP-Address.
+    pub nas_ip: Option<IpAddr>,
+    /// Our address that the packet was sent to.
+    pub server: Option<IpAddr>,
+    /// When it arrived.
+    pub arrived: Timestamp,
+}
+
+impl Request {
+    /// Where it dials from, if the router said so.
+    pub fn place(&self) -> Option<Place> {
+        let station = self.station.as_ref().filter(|station| !station.is_empty())?;
+        Some(Place { router: self.nas.router, station: station.clone() })
+    }
+}
+
+/// What the log-in is for (Service-Type, RFC 2865 §5.6).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Service {
+    /// Framed, or not said: a VPN.
+    Vpn,
+    /// Anything else: Winbox, SSH, HotSpot.
+    Other(u32),
+}
+
+/// What is known of an account when it is dialled.
+#[derive(Debug, Clone, Copy)]
+pub struct Door<'a> {
+    /// The account.
+    pub account: &'a Account,
+    /// Its person.
+    pub user: Option<&'a User>,
+    /// Its policy.
+    pub policy: &'a Policy,
+    /// Its open session.
+    pub session: Option<&'a Session>,
+    /// Its open connections, oldest first.
+    pub open: &'a [OpenConnection],
+    /// Its Accepts that wait for their Start.
+    pub slots: &'a [Slot],
+}
+
+/// An Accept that waits for its Start.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Slot {
+    /// Which session it speaks of; `None` for an account without a person.
+    pub session: Option<SessionId>,
+    /// The box.
+    pub nas: NasKey,
+    /// Acct-Session-Id of the request.
+    pub acct_session_id: Option<String>,
+    /// User-Name, raw.
+    pub user_name: Vec<u8>,
+    /// Where it dials from.
+    pub place: Option<Place>,
+    /// NAS-IP-Address.
+    pub nas_ip: Option<IpAddr>,
+    /// Our address.
+    pub server: Option<IpAddr>,
+    /// When it was given.
+    pub at: Timestamp,
+}
+
+/// What becomes of a dial.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Decision {
+    /// Accept; nothing has to be written before.
+    Accept(Permit),
+    /// Accept once the caller is written to the session.
+    Admit(SessionId, Place, Permit),
+    /// Reject, and ask the person.
+    Knock(Reason),
+    /// Reject.
+    Refuse(Reason),
+}
+
+/// What an Accept says and causes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Permit {
+    /// The session; `None` for an account without a person.
+    pub session: Option<SessionId>,
+    /// Session-Timeout.
+    pub timeout: Duration,
+    /// Acct-Interim-Interval.
+    pub interim: Duration,
+    /// The connections that this dial replaces: to be cut.
+    pub replaces: Vec<ConnectionId>,
+}
+
+macro_rules! reasons {
+    ($($(#[$doc:meta])* $name:ident = $word:literal, $text:literal;)*) => {
+        /// Why a dial was refused.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum Reason { $($(#[$doc])* $name),* }
+
+        impl Reason {
+            /// All reasons.
+            pub const ALL: &[Reason] = &[$(Self::$name),*];
+
+            /// The word in SQL, metrics and logs.
+            pub const fn word(self) -> &'static str {
+                match self { $(Self::$name => $word),* }
+            }
+
+            /// The sentence for operators.
+            pub const fn text(self) -> &'static str {
+                match self { $(Self::$name => $text),* }
+            }
+        }
+    };
+}
+
+reasons! {
+    /// Step 4: Service-Type.
+    NotVpn = "not_vpn", "not a VPN log-in";
+    /// Step 4: no such account.
+    UnknownName = "unknown_name", "no account has this name";
+    /// Step 4: the proof does not fit.
+    WrongPassword = "wrong_password", "wrong password";
+    /// Step 4: no proof that we take.
+    NoProof = "no_proof", "no password of a kind that is taken (PAP, CHAP, MS-CHAPv1, MS-CHAPv2)";
+    /// Step 4: CHAP with only the NT hash kept.
+    HashOnly = "hash_only", "only the NT hash of this password is kept: CHAP cannot be checked, use MS-CHAPv2";
+    /// Step 4: too many wrong passwords.
+    Guessing = "guessing", "too many wrong passwords from this caller or for this account";
+    /// Step 5: bound to nobody.
+    Unbound = "unbound", "the account is bound to nobody";
+    /// Step 5: the application is open.
+    UserPending = "user_pending", "the person's application is not decided yet";
+    /// Step 5: refused.
+    UserRejected = "user_rejected", "the person's application was rejected";
+    /// Step 5: shut out.
+    UserBlocked = "user_blocked", "the person is blocked";
+    /// Step 5: switched off.
+    AccountDisabled = "account_disabled", "the account is disabled";
+    /// Step 5: locked.
+    AccountLocked = "account_locked", "the account is locked after \"not me\"; an operator can unlock it";
+    /// Step 5: not on this router.
+    RouterNotAllowed = "router_not_allowed", "the account may not use this router";
+    /// Step 5: not now.
+    OutsideHours = "outside_hours", "outside the allowed hours";
+    /// Step 5: not from there.
+    OutsideNetworks = "outside_networks", "outside the allowed source networks";
+    /// Step 6: nothing granted.
+    NoSession = "no_session", "no session: the person has not asked for access";
+    /// Step 6: a session, but not for this caller.
+    NewCaller = "new_caller", "the session is for another address";
+    /// Step 6: as good as over.
+    SessionEnding = "session_ending", "the session ends in a moment";
+    /// Step 6: `allow` without its conditions.
+    AllowNotTied = "allow_not_tied", "without_session = allow needs an account without a person and source networks";
+    /// Step 7: the limit.
+    TooMany = "too_many", "too many simultaneous connections";
+}
+
+impl Reason {
+    /// Whether the router's log may name the reason: up to step 4 every refusal reads the same, so that nobody learns
+    /// which names exist.
+    pub const fn is_told(self) -> bool {
+        !matches!(
+            self,
+            Self::NotVpn
+                | Self::UnknownName
+                | Self::WrongPassword
+                | Self::NoProof
+                | Self::HashOnly
+                | Self::Guessing
+        )
+    }
+
+    /// From the word.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|reason| reason.word() == word)
+    }
+}
+
+/// The name of the router a dial comes through, for the policy `routers`.
+#[derive(Debug, Clone, Copy)]
+pub struct RouterName<'a>(pub &'a str);
+
+impl Door<'_> {
+    /// What becomes of a dial from `place` whose password is proven.
+    pub fn decide(&self, router: RouterName<'_>, place: Option<&Place>, now: Timestamp) -> Decision {
+        let hours_end = match self.standing(router, place, now) {
+            Ok(hours_end) => hours_end,
+            Err(reason) => return Decision::Refuse(reason),
+        };
+        let (session, admission) = match self.right(place, now) {
+            Ok(right) => right,
+            Err(decision) => return decision,
+        };
+        let end = session.map_or(now + LONGEST, Session::end).min(hours_end.unwrap_or(now + LONGEST));
+        let left = end.since(now);
+        if left < SHORTEST {
+            return Decision::Refuse(Reason::SessionEnding);
+        }
+        let replaces = match self.room(place, now) {
+            Ok(replaces) => replaces,
+            Err(reason) => return Decision::Refuse(reason),
+        };
+        let timeout = self.timeout(session, admission, left);
+        let permit = Permit { session: session.map(|session| session.id), timeout, interim: self.policy.interim, replaces };
+        match (session, admission, place) {
+            (Some(session), Admission::First | Admission::Alike, Some(place)) => {
+                Decision::Admit(session.id, place.clone(), permit)
+            }
+            _ => Decision::Accept(permit),
+        }
+    }
+
+    /// Whether the account may be used at all, there and then (§3.5); gives the end of the allowed hours.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn standing(
+        &self,
+        router: RouterName<'_>,
+        place: Option<&Place>,
+        now: Timestamp,
+    ) -> Result<Option<Timestamp>, Reason> {
+        self.person()?;
+        if self.account.switch == Switch::Disabled {
+            return Err(Reason::AccountDisabled);
+        }
+        if self.account.lock == Lock::Locked {
+            return Err(Reason::AccountLocked);
+        }
+        let routers = &self.policy.routers;
+        if !routers.is_empty() && !routers.iter().any(|name| name == router.0) {
+            return Err(Reason::RouterNotAllowed);
+        }
+        let networks = &self.policy.source_networks;
+        let address = place.and_then(Place::address);
+        if !networks.is_empty() && !address.is_some_and(|address| networks.iter().any(|network| network.contains(&address))) {
+            return Err(Reason::OutsideNetworks);
+        }
+        match self.policy.allowed_hours.at(now, &self.policy.time_zone) {
+            Gate::Always => Ok(None),
+            Gate::OpenUntil(end) => Ok(Some(end)),
+            Gate::Shut => Err(Reason::OutsideHours),
+        }
+    }
+
+    fn person(&self) -> Result<(), Reason> {
+        match self.user.map(|user| user.state) {
+            Some(UserState::Approved) => Ok(()),
+            Some(UserState::Pending) => Err(Reason::UserPending),
+            Some(UserState::Rejected) => Err(Reason::UserRejected),
+            Some(UserState::Blocked) => Err(Reason::UserBlocked),
+            None if self.account.holder == Holder::Machine => Ok(()),
+            None => Err(Reason::Unbound),
+        }
+    }
+
+    /// The session that admits the caller, or what happens without one (§3.6).
+    fn right(&self, place: Option<&Place>, now: Timestamp) -> Result<(Option<&Session>, Admission), Decision> {
+        let valid = self.session.filter(|session| session.is_valid(now));
+        let admission = valid.map_or(Admission::Stranger, |session| session.admission(place, self.policy.new_address));
+        if admission != Admission::Stranger {
+            return Ok((valid, admission));
+        }
+        let reason = if valid.is_some() { Reason::NewCaller } else { Reason::NoSession };
+        match self.policy.without_session {
+            WithoutSession::Allow if self.is_tied_machine() => Ok((None, admission)),
+            WithoutSession::Allow => Err(Decision::Refuse(Reason::AllowNotTied)),
+            WithoutSession::Knock if self.user.is_some() => Err(Decision::Knock(reason)),
+            WithoutSession::Knock | WithoutSession::Reject => Err(Decision::Refuse(reason)),
+        }
+    }
+
+    /// Whether `without_session = allow` holds here: a machine's account tied to source networks.
+    pub fn is_tied_machine(&self) -> bool {
+        self.account.holder == Holder::Machine && !self.policy.source_networks.is_empty()
+    }
+
+    fn timeout(&self, session: Option<&Session>, admission: Admission, left: Duration) -> Duration {
+        let confirmed = admission == Admission::Known(Standing::Confirmed);
+        let asked = session.is_some() && self.policy.extra_protection == ExtraProtection::On && !confirmed;
+        let most = if asked { self.policy.confirm + UNCONFIRMED_GRACE } else { LONGEST };
+        left.min(most)
+    }
+
+    /// Whether there is room for one more connection (§3.7); gives what it replaces.
+    fn room(&self, place: Option<&Place>, now: Timestamp) -> Result<Vec<ConnectionId>, Reason> {
+        let Some(limit) = self.policy.connections.map(|limit| limit as usize) else { return Ok(Vec::new()) };
+        let waiting: Vec<&Slot> = self.slots.iter().filter(|slot| now < slot.at + SLOT).collect();
+        let taken = self.open.len() + waiting.len();
+        if taken < limit {
+            return Ok(Vec::new());
+        }
+        let own_slots = waiting.iter().filter(|slot| place.is_some() && slot.place.as_ref() == place).count();
+        let own: Vec<ConnectionId> =
+            self.open.iter().filter(|open| place.is_some() && open.place.as_ref() == place).map(|open| open.id).collect();
+        let surplus = taken + 1 - limit;
+        if own.len() + own_slots >= surplus {
+            return Ok(own.into_iter().take(surplus.saturating_sub(own_slots)).collect());
+        }
+        match self.policy.over_limit {
+            OverLimit::Reject => Err(Reason::TooMany),
+            OverLimit::Replace => Ok(self.open.iter().take(surplus).map(|open| open.id).collect()),
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "access_tests.rs"]
+mod tests;

@@ -1,0 +1,15 @@
+//! The rules: values and pure functions that need no network, no database and no clock to be tested.
+
+pub mod access;
+pub mod account;
+pub mod audit;
+pub mod connection;
+pub mod credential;
+pub mod hours;
+pub mod id;
+pub mod policy;
+pub mod prompt;
+pub mod router;
+pub mod session;
+pub mod setting;
+pub mod user;

@@ -1,0 +1,270 @@
+//! The policy of one account: every setting resolved to a typed value.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use ipnet::IpNet;
+use jiff::tz::TimeZone;
+
+use super::hours::AllowedHours;
+use super::setting::{BadValue, Level, SETTINGS, Setting, networks};
+use crate::text::Language;
+
+/// What holds for an account (or, without nearer levels, for the system).
+#[derive(Debug, Clone, PartialEq)]
+pub struct Policy {
+    /// Length of a session.
+    pub session: Duration,
+    /// How often a person may extend; `None` is no limit.
+    pub max_extensions: Option<u32>,
+    /// What an extension adds.
+    pub renewal: Duration,
+    /// How long before the end to remind; `None` is never.
+    pub reminder: Option<Duration>,
+    /// How long the reminder's buttons work.
+    pub renewal_answer: Duration,
+    /// How soon a session must be used; `None` is no limit.
+    pub use_within: Option<Duration>,
+    /// What happens without a session.
+    pub without_session: WithoutSession,
+    /// How long a knock can be answered.
+    pub knock: Duration,
+    /// Knocks per ten minutes.
+    pub knocks_per_10min: u32,
+    /// What happens with another caller.
+    pub new_address: NewAddress,
+    /// Whether connections must be confirmed.
+    pub extra_protection: ExtraProtection,
+    /// How long "is it you?" can be answered.
+    pub confirm: Duration,
+    /// When it is sent again.
+    pub prompt_resend: Duration,
+    /// How often.
+    pub prompt_resends: u32,
+    /// How long a session outlives its last connection; `None` is until its limit.
+    pub end_on_disconnect: Option<Duration>,
+    /// Acct-Interim-Interval.
+    pub interim: Duration,
+    /// Accounts of a person.
+    pub accounts_per_user: u32,
+    /// Simultaneous connections; `None` is no limit.
+    pub connections: Option<u32>,
+    /// What happens above it.
+    pub over_limit: OverLimit,
+    /// Wrong passwords in ten minutes.
+    pub guess_limit: u32,
+    /// When log-ins are taken.
+    pub allowed_hours: AllowedHours,
+    /// From where; empty is anywhere.
+    pub source_networks: Vec<IpNet>,
+    /// On which routers, by name; empty is any.
+    pub routers: Vec<String>,
+    /// Zone of texts and hours.
+    pub time_zone: TimeZone,
+    /// Language of people who chose none.
+    pub language: Language,
+    /// The operators' chat.
+    pub operators_chat: Option<i64>,
+}
+
+/// What a right password without a session leads to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WithoutSession {
+    /// Reject, and ask the person.
+    Knock,
+    /// Reject.
+    Reject,
+    /// Accept, for machines' accounts tied to source networks only.
+    Allow,
+}
+
+/// What another caller than the known ones counts as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NewAddress {
+    /// As having no session.
+    Ask,
+    /// Admitted from the same /24 or /64.
+    SameNetwork,
+    /// Admitted.
+    Allow,
+}
+
+/// Whether a connection must be confirmed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ExtraProtection {
+    /// No.
+    Off,
+    /// Yes: "is it you?".
+    On,
+}
+
+/// What happens to a dial above the limit of connections.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OverLimit {
+    /// It is refused.
+    Reject,
+    /// The oldest is cut.
+    Replace,
+}
+
+/// Every stored value, by setting and level.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Values(HashMap<(String, Level), String>);
+
+impl Values {
+    /// Adds one stored value.
+    pub fn insert(&mut self, name: &str, level: Level, value: String) {
+        self.0.insert((name.to_owned(), level), value);
+    }
+
+    /// The value at exactly this level.
+    pub fn at(&self, name: &str, level: Level) -> Option<&str> {
+        self.0.get(&(name.to_owned(), level)).map(String::as_str)
+    }
+
+    /// Whether any level but the system has a value: if not, all accounts share one policy.
+    pub fn only_system(&self) -> bool {
+        self.0.keys().all(|(_, level)| *level == Level::System)
+    }
+
+    /// The policy for these levels, the nearest last.
+    ///
+    /// # Errors
+    /// A stored value that its setting does not take: corrupt, never replaced by a default.
+    pub fn policy(&self, levels: &[Level]) -> Result<Policy, BadValue> {
+        let value = |setting: &'static Setting| {
+            let stored = levels.iter().rev().find_map(|level| self.at(setting.name, *level));
+            match stored {
+                Some(value) => setting.accept(value),
+                None => Ok(setting.default.to_owned()),
+            }
+        };
+        let mut found = HashMap::with_capacity(SETTINGS.len());
+        for setting in SETTINGS {
+            found.insert(setting.name, value(setting)?);
+        }
+        Ok(typed(&Found(found)))
+    }
+}
+
+/// Values that their settings have accepted.
+struct Found(HashMap<&'static str, String>);
+
+impl Found {
+    fn text(&self, name: &str) -> &str {
+        self.0.get(name).map(String::as_str).expect("every name asked for is in SETTINGS: a test asks for all")
+    }
+
+    fn number(&self, name: &str) -> u32 {
+        self.some_number(name).expect("the setting accepted a number")
+    }
+
+    fn some_number(&self, name: &str) -> Option<u32> {
+        self.text(name).parse().ok()
+    }
+
+    fn seconds(&self, name: &str, seconds_per_unit: u64) -> Duration {
+        Duration::from_secs(u64::from(self.number(name)) * seconds_per_unit)
+    }
+
+    fn some_seconds(&self, name: &str, seconds_per_unit: u64) -> Option<Duration> {
+        self.some_number(name).map(|number| Duration::from_secs(u64::from(number) * seconds_per_unit))
+    }
+}
+
+const HOUR: u64 = 3600;
+const MINUTE: u64 = 60;
+const SECOND: u64 = 1;
+
+fn typed(found: &Found) -> Policy {
+    Policy {
+        session: found.seconds("session_hours", HOUR),
+        max_extensions: found.some_number("max_extensions"),
+        renewal: found.seconds("renewal_hours", HOUR),
+        reminder: found.some_seconds("reminder_minutes", MINUTE),
+        renewal_answer: found.seconds("renewal_answer_minutes", MINUTE),
+        use_within: found.some_seconds("use_within_minutes", MINUTE),
+        without_session: match found.text("without_session") {
+            "allow" => WithoutSession::Allow,
+            "reject" => WithoutSession::Reject,
+            _ => WithoutSession::Knock,
+        },
+        knock: found.seconds("knock_seconds", SECOND),
+        knocks_per_10min: found.number("knocks_per_10min"),
+        new_address: match found.text("new_address") {
+            "allow" => NewAddress::Allow,
+            "same_network" => NewAddress::SameNetwork,
+            _ => NewAddress::Ask,
+        },
+        extra_protection: if found.text("extra_protection") == "on" { ExtraProtection::On } else { ExtraProtection::Off },
+        confirm: found.seconds("confirm_seconds", SECOND),
+        prompt_resend: found.seconds("prompt_resend_seconds", SECOND),
+        prompt_resends: found.number("prompt_resends"),
+        end_on_disconnect: found.some_seconds("end_on_disconnect", SECOND),
+        interim: found.seconds("interim_seconds", SECOND),
+        accounts_per_user: found.number("accounts_per_user"),
+        connections: found.some_number("connections_per_account").filter(|limit| *limit > 0),
+        over_limit: if found.text("over_limit") == "replace" { OverLimit::Replace } else { OverLimit::Reject },
+        guess_limit: found.number("guess_limit"),
+        allowed_hours: found.text("allowed_hours").parse().expect("the setting accepted the hours"),
+        source_networks: networks(found.text("source_networks")).expect("the setting accepted the networks"),
+        routers: names(found.text("routers")),
+        time_zone: TimeZone::get(found.text("time_zone")).expect("the setting accepted the zone"),
+        language: Language::from_tag(found.text("language")),
+        operators_chat: found.text("operators_chat").parse().ok(),
+    }
+}
+
+fn names(value: &str) -> Vec<String> {
+    if value == "any" {
+        return Vec::new();
+    }
+    value.split(',').map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).collect()
+}
+
+impl Policy {
+    /// When to remind of an end at `until` of a session that began at `from`: never earlier than three quarters of it.
+    pub fn remind_at(&self, from: crate::clock::Timestamp, until: crate::clock::Timestamp) -> Option<crate::clock::Timestamp> {
+        let quarter = until.since(from) / 4;
+        self.reminder.map(|before| until - before.min(quarter))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn defaults_are_those_of_the_table() {
+        let policy = Values::default().policy(&[Level::System]).unwrap();
+        assert_eq!(policy.session, Duration::from_secs(24 * 3600));
+        assert_eq!(policy.max_extensions, None);
+        assert_eq!(policy.without_session, WithoutSession::Knock);
+        assert_eq!(policy.connections, Some(1));
+    }
+
+    #[test]
+    fn the_nearest_level_wins() {
+        let mut values = Values::default();
+        values.insert("session_hours", Level::System, "8".into());
+        values.insert("session_hours", Level::Account(7), "2".into());
+        let hours = |levels: &[Level]| values.policy(levels).unwrap().session.as_secs() / 3600;
+        assert_eq!(hours(&[Level::System, Level::User(1), Level::Account(7)]), 2);
+        assert_eq!(hours(&[Level::System, Level::User(1), Level::Account(8)]), 8);
+    }
+
+    #[test]
+    fn a_stored_value_that_is_not_taken_is_an_error() {
+        let mut values = Values::default();
+        values.insert("session_hours", Level::System, "never".into());
+        assert!(values.policy(&[Level::System]).is_err());
+    }
+
+    #[test]
+    fn the_reminder_is_at_most_a_quarter_before_the_end() {
+        let policy = Values::default().policy(&[Level::System]).unwrap();
+        let at = crate::clock::Timestamp::from_millis;
+        assert_eq!(policy.remind_at(at(0), at(3_600_000)), Some(at(2_700_000)));
+        assert_eq!(policy.remind_at(at(0), at(86_400_000)), Some(at(82_800_000)));
+    }
+}

@@ -1,0 +1,153 @@
+//! The router as an operator configures it, and the box behind it.
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+
+use super::id::{NasId, RouterId};
+use crate::secret::Secret;
+
+/// The port RouterOS listens on for Disconnect and CoA (`/radius/incoming port`).
+pub const COA_PORT: u16 = 3799;
+
+/// A router.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Router {
+    /// The row.
+    pub id: RouterId,
+    /// Its name for people; unique.
+    pub name: String,
+    /// Where its packets come from; one address is a network of one.
+    pub address: IpNet,
+    /// The shared secret of RADIUS.
+    pub secret: Secret,
+    /// Where it takes Disconnect-Requests.
+    pub coa_port: u16,
+    /// What is demanded of an Access-Request.
+    pub message_authenticator: Demand,
+}
+
+/// Whether an Access-Request must carry a Message-Authenticator.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Demand {
+    /// Demanded for good of a nas that was once seen to send one.
+    Auto,
+    /// Always.
+    Require,
+    /// Never (RouterOS before 7.15 sends none).
+    Off,
+}
+
+impl Demand {
+    /// All, in the order of forms.
+    pub const ALL: [Demand; 3] = [Self::Auto, Self::Require, Self::Off];
+
+    /// The word in SQL and forms.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Require => "require",
+            Self::Off => "off",
+        }
+    }
+
+    /// From the word.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|demand| demand.word() == word)
+    }
+}
+
+/// One real box behind a router entry, as its packets name it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct NasKey {
+    /// The router entry.
+    pub router: RouterId,
+    /// Source address of its packets.
+    pub address: IpAddr,
+    /// NAS-Identifier (RouterOS: `/system/identity`), empty if not given.
+    pub identifier: String,
+}
+
+/// A nas and what is remembered of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Nas {
+    /// The row.
+    pub id: NasId,
+    /// Its names.
+    pub key: NasKey,
+    /// Whether it has ever sent a valid Message-Authenticator.
+    pub signs: Signs,
+}
+
+/// Whether a nas has been seen to send a Message-Authenticator.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Signs {
+    /// Never seen.
+    NotYet,
+    /// Seen: with [`Demand::Auto`] nothing unsigned is taken any more.
+    Seen,
+}
+
+/// An address or CIDR as an operator types it; host bits must be zero.
+///
+/// # Errors
+/// What is wrong, for whoever typed it.
+pub fn source_network(typed: &str) -> Result<IpNet, &'static str> {
+    let typed = typed.trim();
+    if let Ok(address) = typed.parse::<IpAddr>() {
+        return Ok(IpNet::from(address.to_canonical()));
+    }
+    let network: IpNet =
+        typed.parse().map_err(|_| "not an address or network; expected 192.0.2.1, 192.0.2.0/24 or 2001:db8::/64")?;
+    if network.trunc() != network {
+        return Err("the network has bits set behind its prefix; expected for example 192.0.2.0/24");
+    }
+    Ok(network)
+}
+
+/// A network as it is stored and shown: one address without its prefix length.
+pub fn shown_network(network: IpNet) -> String {
+    if network.prefix_len() == network.max_prefix_len() { network.addr().to_string() } else { network.to_string() }
+}
+
+/// A router's name: 1 to 64 characters, no control characters.
+///
+/// # Errors
+/// What is wrong, for whoever typed it.
+pub fn router_name(typed: &str) -> Result<String, &'static str> {
+    let name = typed.trim();
+    if name.is_empty() {
+        return Err("the router's name is empty");
+    }
+    if name.chars().count() > 64 || name.chars().any(char::is_control) {
+        return Err("the router's name must have at most 64 characters and no control characters");
+    }
+    Ok(name.to_owned())
+}
+
+/// A shared secret: 1 to 128 bytes.
+///
+/// # Errors
+/// What is wrong, for whoever typed it.
+pub fn shared_secret(typed: &str) -> Result<Secret, &'static str> {
+    match typed.len() {
+        0 => Err("the secret is empty"),
+        1..=128 => Ok(Secret::new(typed)),
+        _ => Err("the secret is longer than 128 bytes"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_and_networks_are_read() {
+        assert_eq!(source_network("192.0.2.1").map(shown_network).as_deref(), Ok("192.0.2.1"));
+        assert_eq!(source_network("192.0.2.0/24").map(shown_network).as_deref(), Ok("192.0.2.0/24"));
+        assert_eq!(source_network("::1").map(shown_network).as_deref(), Ok("::1"));
+        assert_eq!(source_network("::ffff:192.0.2.1").map(shown_network).as_deref(), Ok("192.0.2.1"));
+        assert!(source_network("192.0.2.1/24").is_err());
+        assert!(source_network("router").is_err());
+    }
+}

@@ -1,0 +1,69 @@
+//! Why the store gives no answer: driver, corrupt row, conflict, sealed value.
+
+use crate::crypto::seal::SealError;
+
+/// The store's result.
+pub type Result<T> = std::result::Result<T, StoreError>;
+
+/// Why the store gives no answer. "Not found" is `None`, never an error.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The database URL is of neither kind. The URL itself may hold a password and is not repeated.
+    #[error("[database] url: expected sqlite:FILE or postgres://USER@HOST/NAME")]
+    Url,
+    /// The database did not answer, or refused the statement.
+    #[error("database: {0}")]
+    Driver(#[source] sqlx::Error),
+    /// A unique value exists already.
+    #[error("{0} is taken")]
+    Taken(&'static str),
+    /// The row was changed by somebody else meanwhile.
+    #[error("changed by somebody else meanwhile; look again")]
+    Conflict,
+    /// A row that cannot be understood.
+    #[error("{table} {row}: column {column} cannot be understood")]
+    Corrupt {
+        /// Its table.
+        table: &'static str,
+        /// Its id, 0 if that is what cannot be read.
+        row: i64,
+        /// Its column.
+        column: &'static str,
+    },
+    /// A stored setting that its definition does not take.
+    #[error("settings: {0}")]
+    Setting(#[from] crate::domain::setting::BadValue),
+    /// A sealed value that does not open.
+    #[error("{table} {row}: {source}")]
+    Sealed {
+        /// Its table.
+        table: &'static str,
+        /// Its id.
+        row: i64,
+        /// Why.
+        source: SealError,
+    },
+    /// The master key is not the one that this database was made with.
+    #[error("the master key is not the one this database was sealed with; restore the key file, or start with an empty database")]
+    WrongKey,
+    /// The migrations did not run.
+    #[error("migrations: {0}")]
+    Migrate(#[from] sqlx::migrate::MigrateError),
+}
+
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        let unique = error.as_database_error().is_some_and(|error| error.is_unique_violation());
+        if unique { Self::Conflict } else { Self::Driver(error) }
+    }
+}
+
+impl StoreError {
+    /// Names what a unique violation of an insert or update means.
+    pub(super) fn taken(what: &'static str) -> impl Fn(sqlx::Error) -> StoreError {
+        move |error| match StoreError::from(error) {
+            StoreError::Conflict => StoreError::Taken(what),
+            other => other,
+        }
+    }
+}

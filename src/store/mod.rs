@@ -1,0 +1,229 @@
+//! The state: SQL on SQLite or PostgreSQL, one file per noun, one set of statements for both.
+//!
+//! [`Store`] changes, for `gate` alone; [`Reader`] only reads, for everyone. Nothing here caches. Every change runs in a
+//! [`Tx`], whose commit adds a row to `changes` for each cached noun that it touched. Secrets are sealed on their way in
+//! and opened on their way out, so no sealed value leaves this module.
+
+pub mod account;
+pub mod alarm;
+pub mod attempt;
+pub mod audit;
+pub mod change;
+pub mod connection;
+pub mod cut;
+mod error;
+mod field;
+pub mod leader;
+mod migrate;
+pub mod operator;
+pub mod outbox;
+pub mod prompt;
+pub mod router;
+pub mod session;
+pub mod setting;
+pub mod user;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
+use sqlx::pool::PoolConnection;
+use sqlx::{Any, AnyConnection, AnyPool, Executor, Transaction};
+
+pub use change::{Change, Committed, Noun};
+pub use error::{Result, StoreError};
+
+use crate::clock::Timestamp;
+use crate::crypto::seal::{Keyring, Place};
+use crate::entropy::Entropy;
+use crate::secret::Secret;
+
+/// Connections for reading; SQLite reads run beside its one writer.
+const READERS: u32 = 4;
+/// Writers on PostgreSQL; SQLite has exactly one.
+const POSTGRES_WRITERS: u32 = 8;
+/// Longest wait for a free connection: after it the caller is told that the database does not answer.
+const ACQUIRE: Duration = Duration::from_secs(5);
+/// Rows that a list gives at most, for pages and the command line.
+pub const LIST_ROWS: i64 = 1_000;
+
+/// Reads. Cheap to clone.
+#[derive(Clone)]
+pub struct Reader {
+    pool: AnyPool,
+    keys: Arc<Keys>,
+}
+
+/// Reads and changes. Cheap to clone.
+#[derive(Clone)]
+pub struct Store {
+    pool: AnyPool,
+    begin: &'static str,
+    reader: Reader,
+}
+
+/// The master keys, and the randomness for nonces.
+struct Keys {
+    ring: Keyring,
+    entropy: Arc<dyn Entropy>,
+}
+
+impl Keys {
+    fn seal(&self, secret: &Secret, place: Place) -> Vec<u8> {
+        self.ring.seal(secret.expose(), &place, self.entropy.bytes())
+    }
+
+    fn open(&self, sealed: &[u8], place: Place) -> Result<Secret> {
+        self.ring.open(sealed, &place).map_err(|source| StoreError::Sealed { table: place.table, row: place.row, source })
+    }
+
+    fn id(&self) -> i64 {
+        i64::from(self.ring.current().id())
+    }
+}
+
+/// One transaction. Dropped without [`Tx::commit`], it changes nothing.
+pub struct Tx {
+    inner: Transaction<'static, Any>,
+    keys: Arc<Keys>,
+    changes: Vec<Change>,
+}
+
+/// Which database a URL names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Backend {
+    /// `sqlite:FILE`
+    Sqlite,
+    /// `postgres://…`
+    Postgres,
+}
+
+impl Backend {
+    /// From the URL's scheme.
+    pub fn of(url: &str) -> Option<Backend> {
+        match url.split_once(':')?.0 {
+            "sqlite" => Some(Self::Sqlite),
+            "postgres" | "postgresql" => Some(Self::Postgres),
+            _ => None,
+        }
+    }
+}
+
+impl Store {
+    /// Opens the database, makes it if it is a SQLite file that does not exist, runs the migrations and checks that the
+    /// master key is the one that its secrets were sealed with.
+    ///
+    /// # Errors
+    /// The database does not answer, its schema is newer than this program, or the master key is another one.
+    pub async fn open(url: &str, ring: Keyring, entropy: Arc<dyn Entropy>, now: Timestamp) -> Result<Store> {
+        sqlx::any::install_default_drivers();
+        let backend = Backend::of(url).ok_or(StoreError::Url)?;
+        let keys = Arc::new(Keys { ring, entropy });
+        let (begin, writers) = match backend {
+            Backend::Sqlite => ("begin immediate", 1),
+            Backend::Postgres => ("begin", POSTGRES_WRITERS),
+        };
+        let pool = connect(backend, url, writers).await?;
+        migrate::run(&pool, backend).await?;
+        let reader = Reader { pool: connect(backend, url, READERS).await?, keys };
+        let store = Store { pool, begin, reader };
+        migrate::check_key(&store, now).await?;
+        Ok(store)
+    }
+
+    /// The reading half.
+    pub fn reader(&self) -> &Reader {
+        &self.reader
+    }
+
+    /// Begins a transaction. On SQLite it holds the one write lock until it ends.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn begin(&self) -> Result<Tx> {
+        let inner = self.pool.begin_with(self.begin).await?;
+        Ok(Tx { inner, keys: self.reader.keys.clone(), changes: Vec::new() })
+    }
+
+    /// Closes all connections, after what runs has ended.
+    pub async fn close(&self) {
+        self.reader.pool.close().await;
+        self.pool.close().await;
+    }
+}
+
+impl Reader {
+    async fn connection(&self) -> Result<PoolConnection<Any>> {
+        Ok(self.pool.acquire().await?)
+    }
+
+    /// Whether the database answers.
+    ///
+    /// # Errors
+    /// It does not.
+    pub async fn ping(&self) -> Result<()> {
+        sqlx::query("select 1").execute(&self.pool).await?;
+        Ok(())
+    }
+}
+
+impl Tx {
+    fn sql(&mut self) -> &mut AnyConnection {
+        &mut self.inner
+    }
+
+    /// Notes that a cached row changes; the commit tells every instance.
+    pub fn touch(&mut self, noun: Noun, id: i64) {
+        let change = Change { noun, id };
+        if !self.changes.contains(&change) {
+            self.changes.push(change);
+        }
+    }
+
+    /// Commits, with a `changes` row for each cached row that was touched.
+    ///
+    /// # Errors
+    /// Nothing was changed.
+    pub async fn commit(mut self, now: Timestamp) -> Result<Committed> {
+        let changes = std::mem::take(&mut self.changes);
+        let last = change::write(&mut self.inner, &changes, now).await?;
+        self.inner.commit().await?;
+        Ok(Committed { last, changes })
+    }
+}
+
+async fn connect(backend: Backend, url: &str, connections: u32) -> Result<AnyPool> {
+    let options: AnyConnectOptions = match backend {
+        Backend::Sqlite if !url.contains('?') => format!("{url}?mode=rwc").parse()?,
+        Backend::Sqlite | Backend::Postgres => url.parse()?,
+    };
+    let pool = AnyPoolOptions::new()
+        .max_connections(connections)
+        .acquire_timeout(ACQUIRE)
+        .after_connect(move |connection, _| {
+            Box::pin(async move {
+                for statement in prelude(backend) {
+                    connection.execute(*statement).await?;
+                }
+                Ok(())
+            })
+        });
+    Ok(pool.connect_with(options).await?)
+}
+
+/// What every connection starts with. FULL: an acknowledged record survives a power cut.
+const fn prelude(backend: Backend) -> &'static [&'static str] {
+    match backend {
+        Backend::Sqlite => &[
+            "pragma busy_timeout = 5000",
+            "pragma journal_mode = wal",
+            "pragma synchronous = full",
+            "pragma foreign_keys = on",
+        ],
+        Backend::Postgres => &[
+            "set statement_timeout = '10s'",
+            "set lock_timeout = '5s'",
+            "set idle_in_transaction_session_timeout = '10s'",
+        ],
+    }
+}
