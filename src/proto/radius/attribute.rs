@@ -219,6 +219,7 @@ fn split_item(row: &[u8]) -> Result<(u8, &[u8], &[u8]), RowBreak> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dictionary::Dictionary;
 
     fn vendor_specific(value: &[u8]) -> Vec<(u32, u8, Vec<u8>)> {
         let attribute = Attribute { kind: AttributeType::VENDOR_SPECIFIC, value };
@@ -256,5 +257,18 @@ mod tests {
         assert_eq!(address(&[0; 5]), None);
         assert_eq!(text("Иван".as_bytes()), Some("Иван"));
         assert_eq!(text(&[0xff]), None);
+    }
+
+    #[test]
+    fn every_number_is_the_dictionarys() {
+        let dictionary = Dictionary::embedded();
+        for (kind, name) in AttributeType::ALL {
+            let definition = dictionary.named(name).unwrap_or_else(|| panic!("{name} is not in the dictionary"));
+            assert_eq!((definition.vendor, definition.number), (None, kind.0), "{name}");
+        }
+        for (kind, name) in VendorType::ALL {
+            let definition = dictionary.named(name).unwrap_or_else(|| panic!("{name} is not in the dictionary"));
+            assert_eq!((definition.vendor, definition.number), (Some(kind.vendor.0), kind.number), "{name}");
+        }
     }
 }
