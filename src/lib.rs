@@ -1,6 +1,12 @@
 //! radgram: a RADIUS server that lets a MikroTik VPN log-in through only after a yes in Telegram.
 
 pub mod clock;
+pub mod crypto;
+pub mod dictionary;
+pub mod domain;
 pub mod entropy;
 pub mod gate;
+pub mod proto;
 pub mod secret;
+pub mod store;
+pub mod text;

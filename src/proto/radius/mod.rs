@@ -1,0 +1,27 @@
+//! The RADIUS codec: RFC 2865, 2866, 2869, 3579, 5176, and Microsoft's attributes of RFC 2548.
+//!
+//! | module | is |
+//! |---|---|
+//! | [`code`] | what kind of packet |
+//! | [`attribute`] | numbers of attributes and vendors, one attribute and its typed value |
+//! | [`packet`] | a borrowed, checked view of a datagram |
+//! | [`build`] | writing a packet |
+//! | [`sign`] | Authenticators and Message-Authenticator: make and verify |
+//! | [`hide`] | User-Password and MPPE keys: hide and reveal |
+//!
+//! Bytes from the network never panic here: indexing and unchecked arithmetic are refused by the lints below.
+#![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects, clippy::unwrap_used, clippy::panic)]
+#![cfg_attr(test, allow(clippy::indexing_slicing, clippy::arithmetic_side_effects, clippy::unwrap_used, clippy::panic))]
+
+pub mod attribute;
+pub mod build;
+pub mod code;
+pub mod hide;
+pub mod packet;
+pub mod sign;
+
+pub use attribute::{Attribute, AttributeType, VendorId, VendorType};
+pub use build::{BuildError, Opening, PacketBuilder};
+pub use code::Code;
+pub use packet::{Malformed, Packet};
+pub use sign::{Forged, SharedSecret, Signature};
