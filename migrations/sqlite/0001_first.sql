@@ -128,11 +128,13 @@ create table sessions (
     ends_at integer,
     extensions integer not null default 0,
     reminded_for integer,
+    due_at integer not null,
     reason text,
     ended_at integer,
     version integer not null default 1
 ) strict;
 create unique index sessions_open on sessions (account_id) where ended_at is null;
+create index sessions_due on sessions (due_at) where ended_at is null;
 create index sessions_ended on sessions (ended_at);
 create index sessions_user on sessions (user_id, created_at);
 

@@ -195,12 +195,7 @@ impl Reason {
     pub const fn is_told(self) -> bool {
         !matches!(
             self,
-            Self::NotVpn
-                | Self::UnknownName
-                | Self::WrongPassword
-                | Self::NoProof
-                | Self::HashOnly
-                | Self::Guessing
+            Self::NotVpn | Self::UnknownName | Self::WrongPassword | Self::NoProof | Self::HashOnly | Self::Guessing
         )
     }
 
@@ -235,7 +230,8 @@ impl Door<'_> {
             Err(reason) => return Decision::Refuse(reason),
         };
         let timeout = self.timeout(session, admission, left);
-        let permit = Permit { session: session.map(|session| session.id), timeout, interim: self.policy.interim, replaces };
+        let permit =
+            Permit { session: session.map(|session| session.id), timeout, interim: self.policy.interim, replaces };
         match (session, admission, place) {
             (Some(session), Admission::First | Admission::Alike, Some(place)) => {
                 Decision::Admit(session.id, place.clone(), permit)
@@ -267,7 +263,9 @@ impl Door<'_> {
         }
         let networks = &self.policy.source_networks;
         let address = place.and_then(Place::address);
-        if !networks.is_empty() && !address.is_some_and(|address| networks.iter().any(|network| network.contains(&address))) {
+        if !networks.is_empty()
+            && !address.is_some_and(|address| networks.iter().any(|network| network.contains(&address)))
+        {
             return Err(Reason::OutsideNetworks);
         }
         match self.policy.allowed_hours.at(now, &self.policy.time_zone) {
@@ -325,8 +323,12 @@ impl Door<'_> {
             return Ok(Vec::new());
         }
         let own_slots = waiting.iter().filter(|slot| place.is_some() && slot.place.as_ref() == place).count();
-        let own: Vec<ConnectionId> =
-            self.open.iter().filter(|open| place.is_some() && open.place.as_ref() == place).map(|open| open.id).collect();
+        let own: Vec<ConnectionId> = self
+            .open
+            .iter()
+            .filter(|open| place.is_some() && open.place.as_ref() == place)
+            .map(|open| open.id)
+            .collect();
         let surplus = taken + 1 - limit;
         if own.len() + own_slots >= surplus {
             return Ok(own.into_iter().take(surplus.saturating_sub(own_slots)).collect());

@@ -1,8 +1,7 @@
 //! The proof of a password: what a dial brings, what is kept, and whether the one fits the other (RFC 2865, 2433, 2759).
 
-use crate::crypto::{chap, mschap};
+use crate::crypto::{self, chap, mschap};
 use crate::secret::Secret;
-use subtle::ConstantTimeEq;
 
 /// What is kept of an account's password.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -142,7 +141,7 @@ pub fn prove(credential: &Credential, proof: &Proof, user_name: &[u8]) -> Result
         Proof::Pap(password) => prove_pap(credential, password),
         Proof::Chap { ident, challenge, response } => match credential {
             Credential::Password { password, .. } => {
-                let fits = chap::verify(*ident, password.expose(), challenge, response);
+                let fits = chap::proves(*ident, password.expose(), challenge, response);
                 if fits { Ok(Proven::Plain) } else { Err(Unproven::Wrong) }
             }
             Credential::NtHash(_) => Err(Unproven::NeedsPassword),
@@ -150,9 +149,8 @@ pub fn prove(credential: &Credential, proof: &Proof, user_name: &[u8]) -> Result
         },
         Proof::MsChap1 { challenge, nt_response, .. } => {
             let nt_hash = credential.nt_hash().ok_or(Unproven::Wrong)?;
-            let expected = mschap::challenge_response(challenge, &nt_hash.0);
-            fits(&expected, nt_response)?;
-            Ok(Proven::MsChap1(nt_hash.clone()))
+            let fits = mschap::proves_v1(challenge, &nt_hash.0, nt_response);
+            if fits { Ok(Proven::MsChap1(nt_hash.clone())) } else { Err(Unproven::Wrong) }
         }
         Proof::MsChap2 { ident, challenge, peer_challenge, nt_response } => {
             let nt_hash = credential.nt_hash().ok_or(Unproven::Wrong)?;
@@ -165,7 +163,7 @@ fn prove_pap(credential: &Credential, typed: &Secret) -> Result<Proven, Unproven
     let fits = match credential {
         Credential::Password { password, .. } => password == typed,
         Credential::NtHash(nt_hash) => {
-            typed.expose_str().is_some_and(|text| bool::from(mschap::nt_hash(text).ct_eq(&nt_hash.0)))
+            typed.expose_str().is_some_and(|text| crypto::same(&mschap::nt_hash(text), &nt_hash.0))
         }
         Credential::None => false,
     };
@@ -177,10 +175,9 @@ type MsChap2<'a> = (u8, &'a [u8; 16], &'a [u8; 16], &'a [u8; 24]);
 fn prove_mschap2(nt_hash: &NtHash, response: MsChap2<'_>, user_name: &[u8]) -> Result<Proven, Unproven> {
     let (ident, challenge, peer_challenge, nt_response) = response;
     for name in hashed_names(user_name) {
-        let hash = mschap::challenge_hash(peer_challenge, challenge, name);
-        let expected = mschap::challenge_response(&hash, &nt_hash.0);
-        if fits(&expected, nt_response).is_ok() {
-            let success = mschap::authenticator_response(&nt_hash.0, nt_response, &hash);
+        let exchange = mschap::Exchange { peer: peer_challenge, authenticator: challenge, user: name };
+        if mschap::proves_v2(&exchange, &nt_hash.0, nt_response) {
+            let success = mschap::authenticator_response(&exchange, &nt_hash.0, nt_response);
             return Ok(Proven::MsChap2 { ident, success, nt_hash: nt_hash.clone(), nt_response: *nt_response });
         }
     }
@@ -191,8 +188,4 @@ fn prove_mschap2(nt_hash: &NtHash, response: MsChap2<'_>, user_name: &[u8]) -> R
 fn hashed_names(user_name: &[u8]) -> impl Iterator<Item = &[u8]> {
     let bare = user_name.iter().position(|byte| *byte == b'\\').and_then(|at| user_name.get(at + 1..));
     bare.into_iter().chain(std::iter::once(user_name))
-}
-
-fn fits(expected: &[u8], given: &[u8]) -> Result<(), Unproven> {
-    if bool::from(expected.ct_eq(given)) { Ok(()) } else { Err(Unproven::Wrong) }
 }

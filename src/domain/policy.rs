@@ -196,7 +196,11 @@ fn typed(found: &Found) -> Policy {
             "same_network" => NewAddress::SameNetwork,
             _ => NewAddress::Ask,
         },
-        extra_protection: if found.text("extra_protection") == "on" { ExtraProtection::On } else { ExtraProtection::Off },
+        extra_protection: if found.text("extra_protection") == "on" {
+            ExtraProtection::On
+        } else {
+            ExtraProtection::Off
+        },
         confirm: found.seconds("confirm_seconds", SECOND),
         prompt_resend: found.seconds("prompt_resend_seconds", SECOND),
         prompt_resends: found.number("prompt_resends"),
@@ -210,7 +214,7 @@ fn typed(found: &Found) -> Policy {
         source_networks: networks(found.text("source_networks")).expect("the setting accepted the networks"),
         routers: names(found.text("routers")),
         time_zone: TimeZone::get(found.text("time_zone")).expect("the setting accepted the zone"),
-        language: Language::from_tag(found.text("language")),
+        language: Language::from_tag(found.text("language")).unwrap_or_default(),
         operators_chat: found.text("operators_chat").parse().ok(),
     }
 }
@@ -224,7 +228,11 @@ fn names(value: &str) -> Vec<String> {
 
 impl Policy {
     /// When to remind of an end at `until` of a session that began at `from`: never earlier than three quarters of it.
-    pub fn remind_at(&self, from: crate::clock::Timestamp, until: crate::clock::Timestamp) -> Option<crate::clock::Timestamp> {
+    pub fn remind_at(
+        &self,
+        from: crate::clock::Timestamp,
+        until: crate::clock::Timestamp,
+    ) -> Option<crate::clock::Timestamp> {
         let quarter = until.since(from) / 4;
         self.reminder.map(|before| until - before.min(quarter))
     }

@@ -101,18 +101,9 @@ impl Action {
 
     /// From the word.
     pub fn from_word(word: &str) -> Option<Self> {
-        [
-            Self::Yes,
-            Self::NotNow,
-            Self::CutIt,
-            Self::NotMe,
-            Self::Extend,
-            Self::EndNow,
-            Self::EndKeep,
-            Self::Request,
-        ]
-        .into_iter()
-        .find(|action| action.word() == word)
+        [Self::Yes, Self::NotNow, Self::CutIt, Self::NotMe, Self::Extend, Self::EndNow, Self::EndKeep, Self::Request]
+            .into_iter()
+            .find(|action| action.word() == word)
     }
 }
 

@@ -37,6 +37,8 @@ pub struct Session {
     pub ends_at: Option<Timestamp>,
     /// How often it was extended by the person.
     pub extensions: u32,
+    /// The limit that the person was reminded of.
+    pub reminded_for: Option<Timestamp>,
     /// Who may dial.
     pub callers: Vec<Caller>,
     /// The open connections, oldest first.
@@ -409,6 +411,17 @@ impl Session {
         policy.use_within.filter(|_| waiting).map(|within| self.created_at + within)
     }
 
+    /// When the person is to be reminded of the limit, unless they were.
+    pub fn remind_at(&self, policy: &Policy) -> Option<Timestamp> {
+        let wanted = self.user.is_some() && self.reminded_for != Some(self.until);
+        if wanted { policy.remind_at(self.created_at, self.until) } else { None }
+    }
+
+    /// When something is next due: the end, the end unused, or the reminder.
+    pub fn next_due(&self, policy: &Policy) -> Timestamp {
+        [self.unused_at(policy), self.remind_at(policy)].into_iter().flatten().fold(self.end(), Timestamp::min)
+    }
+
     fn renewed(mut self, until: Timestamp, caller: Option<&Place>, now: Timestamp) -> Applied {
         let until = until.min(now + LONGEST).max(self.until);
         let later = until > self.until;
@@ -493,9 +506,10 @@ impl Session {
         let Some(held) = self.connections.iter().find(|held| held.id == connection).cloned() else {
             return Applied::Unchanged(Why::HungUp);
         };
-        let another = self.connections.iter().any(|other| {
-            other.id != connection && matches!(other.presence, Presence::Confirmed { .. })
-        });
+        let another = self
+            .connections
+            .iter()
+            .any(|other| other.id != connection && matches!(other.presence, Presence::Confirmed { .. }));
         if !another {
             return self.over(reason, Fate::Cut, now);
         }

@@ -44,7 +44,9 @@ pub enum StoreError {
         source: SealError,
     },
     /// The master key is not the one that this database was made with.
-    #[error("the master key is not the one this database was sealed with; restore the key file, or start with an empty database")]
+    #[error(
+        "the master key is not the one this database was sealed with; restore the key file, or start with an empty database"
+    )]
     WrongKey,
     /// The migrations did not run.
     #[error("migrations: {0}")]

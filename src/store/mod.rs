@@ -74,7 +74,11 @@ impl Keys {
     }
 
     fn open(&self, sealed: &[u8], place: Place) -> Result<Secret> {
-        self.ring.open(sealed, &place).map_err(|source| StoreError::Sealed { table: place.table, row: place.row, source })
+        self.ring.open(sealed, &place).map_err(|source| StoreError::Sealed {
+            table: place.table,
+            row: place.row,
+            source,
+        })
     }
 
     fn id(&self) -> i64 {
@@ -197,17 +201,16 @@ async fn connect(backend: Backend, url: &str, connections: u32) -> Result<AnyPoo
         Backend::Sqlite if !url.contains('?') => format!("{url}?mode=rwc").parse()?,
         Backend::Sqlite | Backend::Postgres => url.parse()?,
     };
-    let pool = AnyPoolOptions::new()
-        .max_connections(connections)
-        .acquire_timeout(ACQUIRE)
-        .after_connect(move |connection, _| {
+    let pool = AnyPoolOptions::new().max_connections(connections).acquire_timeout(ACQUIRE).after_connect(
+        move |connection, _| {
             Box::pin(async move {
                 for statement in prelude(backend) {
                     connection.execute(*statement).await?;
                 }
                 Ok(())
             })
-        });
+        },
+    );
     Ok(pool.connect_with(options).await?)
 }
 

@@ -160,13 +160,7 @@ impl Tx {
     ///
     /// # Errors
     /// [`StoreError::Conflict`] if the state is another by now.
-    pub async fn move_user(
-        &mut self,
-        user: &User,
-        to: UserState,
-        reason: Option<&str>,
-        now: Timestamp,
-    ) -> Result<()> {
+    pub async fn move_user(&mut self, user: &User, to: UserState, reason: Option<&str>, now: Timestamp) -> Result<()> {
         let done = sqlx::query(
             "update users set state = $1, reason = $2, decided_at = $3, version = version + 1 where id = $4 and state = $5",
         )
@@ -216,7 +210,10 @@ impl Tx {
     /// The database does not answer.
     pub async fn delete_user(&mut self, id: UserId) -> Result<()> {
         self.touch_accounts_of(id).await?;
-        sqlx::query("delete from settings where level = 'user' and subject_id = $1").bind(id.0).execute(self.sql()).await?;
+        sqlx::query("delete from settings where level = 'user' and subject_id = $1")
+            .bind(id.0)
+            .execute(self.sql())
+            .await?;
         sqlx::query("delete from users where id = $1").bind(id.0).execute(self.sql()).await?;
         Ok(())
     }

@@ -1,0 +1,400 @@
+//! Accounts in SQL, their sealed passwords, and everything that the door of an account needs.
+
+use sqlx::AnyConnection;
+use sqlx::any::AnyRow;
+
+use super::error::{Result, StoreError};
+use super::field::{Fields, each};
+use super::{Keys, LIST_ROWS, Noun, Reader, Tx, change, connection, session, user};
+use crate::clock::Timestamp;
+use crate::crypto::seal::Place;
+use crate::domain::account::{Account, Holder, Lock, Source, Switch, name_key};
+use crate::domain::connection::OpenConnection;
+use crate::domain::credential::{Credential, NtHash};
+use crate::domain::id::{AccountId, GroupId, UserId};
+use crate::domain::session::Session;
+use crate::domain::user::User;
+use crate::secret::Secret;
+
+const PASSWORD: &str = "sealed_password";
+const NT_HASH: &str = "sealed_nt_hash";
+
+/// What a dial of an account is decided by, read at one time.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    /// All changes up to this number are in it.
+    pub as_of: i64,
+    /// The account.
+    pub account: Account,
+    /// The key of its name.
+    pub name_key: String,
+    /// What is kept of its password.
+    pub credential: Credential,
+    /// Its person.
+    pub user: Option<User>,
+    /// Its open session.
+    pub session: Option<Session>,
+    /// Its open connections, oldest first.
+    pub open: Vec<OpenConnection>,
+}
+
+/// A line of the list of accounts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccountLine {
+    /// The account.
+    pub account: Account,
+    /// Its person's name.
+    pub user_name: Option<String>,
+    /// Its person's Telegram id.
+    pub telegram_id: Option<i64>,
+    /// Which password is kept.
+    pub password: PasswordKept,
+}
+
+/// Which form of a password is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PasswordKept {
+    /// The password, sealed.
+    Password,
+    /// Its NT hash, sealed.
+    NtHash,
+    /// None: nobody can log in.
+    None,
+}
+
+fn read(row: &AnyRow) -> Result<Account> {
+    let fields = Fields::of("accounts", row);
+    Ok(Account {
+        id: AccountId(fields.int("id")?),
+        name: fields.text("name")?,
+        user: fields.maybe_int("user_id")?.map(UserId),
+        group: fields.maybe_int("group_id")?.map(GroupId),
+        switch: if fields.flag("enabled")? { Switch::Enabled } else { Switch::Disabled },
+        lock: if fields.maybe_int("locked_at")?.is_some() { Lock::Locked } else { Lock::Open },
+        source: fields.word("source", Source::from_word)?,
+        holder: if fields.flag("machine")? { Holder::Machine } else { Holder::Person },
+    })
+}
+
+fn read_credential(row: &AnyRow, id: i64, keys: &Keys) -> Result<Credential> {
+    let fields = Fields::of("accounts", row);
+    if let Some(sealed) = fields.maybe_bytes(PASSWORD)? {
+        return Ok(Credential::of_password(keys.open(&sealed, place(id, PASSWORD))?));
+    }
+    let Some(sealed) = fields.maybe_bytes(NT_HASH)? else { return Ok(Credential::None) };
+    let opened = keys.open(&sealed, place(id, NT_HASH))?;
+    let hash = opened.expose().try_into().map_err(|_| fields.corrupt(NT_HASH))?;
+    Ok(Credential::NtHash(NtHash(hash)))
+}
+
+const fn place(row: i64, column: &'static str) -> Place {
+    Place { table: "accounts", row, column }
+}
+
+async fn by_id(sql: &mut AnyConnection, id: AccountId) -> Result<Option<Account>> {
+    sqlx::query("select id, name, user_id, group_id, enabled, locked_at, source, machine from accounts where id = $1")
+        .bind(id.0)
+        .fetch_optional(sql)
+        .await?
+        .as_ref()
+        .map(read)
+        .transpose()
+}
+
+async fn id_by_key(sql: &mut AnyConnection, key: &str) -> Result<Option<AccountId>> {
+    let row = sqlx::query("select id from accounts where name_key = $1").bind(key).fetch_optional(sql).await?;
+    row.map(|row| Fields::of("accounts", &row).int("id").map(AccountId)).transpose()
+}
+
+async fn of_user(sql: &mut AnyConnection, user: UserId) -> Result<Vec<Account>> {
+    let rows = sqlx::query(
+        "select id, name, user_id, group_id, enabled, locked_at, source, machine from accounts
+         where user_id = $1 order by name_key",
+    )
+    .bind(user.0)
+    .fetch_all(sql)
+    .await?;
+    each(&rows, read)
+}
+
+async fn entry(sql: &mut AnyConnection, keys: &Keys, id: AccountId) -> Result<Option<Entry>> {
+    // First the number, then the rows: what is read later is at least as new as the number says.
+    let as_of = change::last(&mut *sql).await?;
+    let row = sqlx::query(
+        "select id, name, name_key, user_id, group_id, enabled, locked_at, source, machine,
+         sealed_password, sealed_nt_hash from accounts where id = $1",
+    )
+    .bind(id.0)
+    .fetch_optional(&mut *sql)
+    .await?;
+    let Some(row) = row else { return Ok(None) };
+    let account = read(&row)?;
+    let credential = read_credential(&row, id.0, keys)?;
+    let user = match account.user {
+        Some(user) => user::by_id(&mut *sql, user).await?,
+        None => None,
+    };
+    let session = session::open_of(&mut *sql, id).await?;
+    let open = connection::open_of(&mut *sql, id).await?;
+    let name_key = Fields::of("accounts", &row).text("name_key")?;
+    Ok(Some(Entry { as_of, account, name_key, credential, user, session, open }))
+}
+
+impl Reader {
+    /// Everything that the door of the account needs.
+    ///
+    /// # Errors
+    /// The database does not answer, a row is corrupt, or a sealed value does not open.
+    pub async fn entry(&self, id: AccountId) -> Result<Option<Entry>> {
+        entry(&mut *self.connection().await?, &self.keys, id).await
+    }
+
+    /// The account of this folded name.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn account_id(&self, key: &str) -> Result<Option<AccountId>> {
+        id_by_key(&mut *self.connection().await?, key).await
+    }
+
+    /// The account of this id.
+    ///
+    /// # Errors
+    /// The database does not answer, or the row is corrupt.
+    pub async fn account(&self, id: AccountId) -> Result<Option<Account>> {
+        by_id(&mut *self.connection().await?, id).await
+    }
+
+    /// The accounts of a person, by name.
+    ///
+    /// # Errors
+    /// As [`Reader::account`].
+    pub async fn accounts_of(&self, user: UserId) -> Result<Vec<Account>> {
+        of_user(&mut *self.connection().await?, user).await
+    }
+
+    /// Ids of all accounts, for filling the cache at start; at most `limit`.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn account_ids(&self, limit: i64) -> Result<Vec<AccountId>> {
+        let rows = sqlx::query("select id from accounts order by id limit $1")
+            .bind(limit)
+            .fetch_all(&mut *self.connection().await?)
+            .await?;
+        each(&rows, |row| Fields::of("accounts", row).int("id").map(AccountId))
+    }
+
+    /// How many accounts there are.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn account_count(&self) -> Result<i64> {
+        let row = sqlx::query("select cast(count(*) as bigint) as id from accounts")
+            .fetch_one(&mut *self.connection().await?)
+            .await?;
+        Fields::of("accounts", &row).int("id")
+    }
+
+    /// Accounts by name; at most [`LIST_ROWS`], those whose name key comes after `after` first.
+    ///
+    /// # Errors
+    /// As [`Reader::account`].
+    pub async fn accounts(&self, after: &str) -> Result<Vec<AccountLine>> {
+        let rows = sqlx::query(
+            "select a.id, a.name, a.user_id, a.group_id, a.enabled, a.locked_at, a.source, a.machine,
+             cast(case when a.sealed_password is not null then 2 when a.sealed_nt_hash is not null then 1 else 0 end as bigint)
+             as kept, u.name as user_name, u.telegram_id
+             from accounts a left join users u on u.id = a.user_id
+             where a.name_key > $1 order by a.name_key limit $2",
+        )
+        .bind(after)
+        .bind(LIST_ROWS)
+        .fetch_all(&mut *self.connection().await?)
+        .await?;
+        each(&rows, |row| {
+            let fields = Fields::of("accounts", row);
+            Ok(AccountLine {
+                account: read(row)?,
+                user_name: fields.maybe_text("user_name")?,
+                telegram_id: fields.maybe_int("telegram_id")?,
+                password: match fields.int("kept")? {
+                    2 => PasswordKept::Password,
+                    1 => PasswordKept::NtHash,
+                    _ => PasswordKept::None,
+                },
+            })
+        })
+    }
+}
+
+impl Tx {
+    /// Adds an account, enabled and without a password.
+    ///
+    /// # Errors
+    /// The name is taken, or the database does not answer.
+    pub async fn add_account(&mut self, name: &str, user: Option<UserId>, now: Timestamp) -> Result<AccountId> {
+        let row = sqlx::query(
+            "insert into accounts (name, name_key, user_id, created_at) values ($1, $2, $3, $4) returning id",
+        )
+        .bind(name)
+        .bind(name_key(name))
+        .bind(user.map(|user| user.0))
+        .bind(now.millis())
+        .fetch_one(self.sql())
+        .await
+        .map_err(StoreError::taken("the account name"))?;
+        let id = Fields::of("accounts", &row).int("id")?;
+        self.touch(Noun::Account, id);
+        Ok(AccountId(id))
+    }
+
+    /// The account of this id.
+    ///
+    /// # Errors
+    /// As [`Reader::account`].
+    pub async fn account(&mut self, id: AccountId) -> Result<Option<Account>> {
+        by_id(self.sql(), id).await
+    }
+
+    /// The account of this name, whatever its case.
+    ///
+    /// # Errors
+    /// As [`Reader::account`].
+    pub async fn account_named(&mut self, name: &str) -> Result<Option<Account>> {
+        match id_by_key(self.sql(), &name_key(name)).await? {
+            Some(id) => by_id(self.sql(), id).await,
+            None => Ok(None),
+        }
+    }
+
+    /// The accounts of a person, by name.
+    ///
+    /// # Errors
+    /// As [`Reader::account`].
+    pub async fn accounts_of(&mut self, user: UserId) -> Result<Vec<Account>> {
+        of_user(self.sql(), user).await
+    }
+
+    /// Everything that the door of the account needs, as this transaction sees it.
+    ///
+    /// # Errors
+    /// As [`Reader::entry`].
+    pub async fn entry(&mut self, id: AccountId) -> Result<Option<Entry>> {
+        let keys = self.keys.clone();
+        entry(self.sql(), &keys, id).await
+    }
+
+    /// Binds an account to a person, or to nobody.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn bind_account(&mut self, id: AccountId, user: Option<UserId>) -> Result<()> {
+        sqlx::query("update accounts set user_id = $1, version = version + 1 where id = $2")
+            .bind(user.map(|user| user.0))
+            .bind(id.0)
+            .execute(self.sql())
+            .await?;
+        self.touch(Noun::Account, id.0);
+        Ok(())
+    }
+
+    /// Switches an account on or off.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn switch_account(&mut self, id: AccountId, switch: Switch) -> Result<()> {
+        sqlx::query("update accounts set enabled = $1, version = version + 1 where id = $2")
+            .bind(i64::from(switch == Switch::Enabled))
+            .bind(id.0)
+            .execute(self.sql())
+            .await?;
+        self.touch(Noun::Account, id.0);
+        Ok(())
+    }
+
+    /// Locks an account, or unlocks it.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn lock_account(&mut self, id: AccountId, lock: Lock, now: Timestamp) -> Result<()> {
+        sqlx::query("update accounts set locked_at = $1, version = version + 1 where id = $2")
+            .bind((lock == Lock::Locked).then_some(now.millis()))
+            .bind(id.0)
+            .execute(self.sql())
+            .await?;
+        self.touch(Noun::Account, id.0);
+        Ok(())
+    }
+
+    /// Marks an account as a person's or a machine's.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn mark_holder(&mut self, id: AccountId, holder: Holder) -> Result<()> {
+        sqlx::query("update accounts set machine = $1, version = version + 1 where id = $2")
+            .bind(i64::from(holder == Holder::Machine))
+            .bind(id.0)
+            .execute(self.sql())
+            .await?;
+        self.touch(Noun::Account, id.0);
+        Ok(())
+    }
+
+    /// Sets the password of an account.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn set_password(&mut self, id: AccountId, password: &Secret) -> Result<()> {
+        let sealed = self.keys.seal(password, place(id.0, PASSWORD));
+        sqlx::query(
+            "update accounts set key_id = $1, sealed_password = $2, sealed_nt_hash = null, version = version + 1 where id = $3",
+        )
+        .bind(self.keys.id())
+        .bind(sealed)
+        .bind(id.0)
+        .execute(self.sql())
+        .await?;
+        self.touch(Noun::Account, id.0);
+        Ok(())
+    }
+
+    /// Until when knocks of the account are silent, after [Not now].
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn knocks_silent_until(&mut self, id: AccountId) -> Result<Option<Timestamp>> {
+        let row = sqlx::query("select id, knocks_silent_until from accounts where id = $1")
+            .bind(id.0)
+            .fetch_optional(self.sql())
+            .await?;
+        row.map_or(Ok(None), |row| Fields::of("accounts", &row).maybe_time("knocks_silent_until"))
+    }
+
+    /// Silences the knocks of the account.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn silence_knocks(&mut self, id: AccountId, until: Timestamp) -> Result<()> {
+        sqlx::query("update accounts set knocks_silent_until = $1 where id = $2")
+            .bind(until.millis())
+            .bind(id.0)
+            .execute(self.sql())
+            .await?;
+        Ok(())
+    }
+
+    /// Deletes an account with its sessions; its connections stay in the history.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn delete_account(&mut self, id: AccountId) -> Result<()> {
+        sqlx::query("delete from settings where level = 'account' and subject_id = $1")
+            .bind(id.0)
+            .execute(self.sql())
+            .await?;
+        sqlx::query("delete from accounts where id = $1").bind(id.0).execute(self.sql()).await?;
+        self.touch(Noun::Account, id.0);
+        Ok(())
+    }
+}

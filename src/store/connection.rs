@@ -1,0 +1,532 @@
+//! Connections in SQL, as accounting reports them.
+
+use std::net::IpAddr;
+
+use sqlx::AnyConnection;
+use sqlx::any::AnyRow;
+
+use super::error::Result;
+use super::field::{Fields, each};
+use super::{LIST_ROWS, Noun, Reader, Tx};
+use crate::clock::Timestamp;
+use crate::domain::connection::{Authentic, OpenConnection, Place, Presence, Record, Report, SAME_START, Traffic};
+use crate::domain::id::{AccountId, ConnectionId, NasId, RouterId, SessionId};
+use crate::domain::session::Held;
+
+/// A connection as it is stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Connection {
+    /// The row.
+    pub id: ConnectionId,
+    /// The box.
+    pub nas: NasId,
+    /// Its router.
+    pub router: RouterId,
+    /// Acct-Session-Id.
+    pub acct_session_id: String,
+    /// User-Name, raw.
+    pub user_name: Vec<u8>,
+    /// The account.
+    pub account: Option<AccountId>,
+    /// The session that its Class names.
+    pub session: Option<SessionId>,
+    /// Calling-Station-Id.
+    pub station: Option<String>,
+    /// NAS-IP-Address.
+    pub nas_ip: Option<IpAddr>,
+    /// Framed-IP-Address.
+    pub framed_ip: Option<IpAddr>,
+    /// Who authenticated.
+    pub authentic: Authentic,
+    /// Whether it brought a Class of ours.
+    pub class: ClassSeen,
+    /// Start.
+    pub started_at: Timestamp,
+    /// Last heard of.
+    pub seen_at: Timestamp,
+    /// Presence.
+    pub presence: Presence,
+    /// Whether the end of its session spared it.
+    pub kept: Kept,
+    /// Counters.
+    pub traffic: Traffic,
+    /// End.
+    pub ended_at: Option<Timestamp>,
+    /// Why: Acct-Terminate-Cause as a number, `lost`, `gone` or `reboot`.
+    pub cause: Option<String>,
+}
+
+impl Connection {
+    /// Where it dials from.
+    pub fn place(&self) -> Option<Place> {
+        self.station.as_ref().map(|station| Place { router: self.router, station: station.clone() })
+    }
+}
+
+/// Whether a connection brought a Class of ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClassSeen {
+    /// It did: it was accepted here.
+    Ours,
+    /// It did not.
+    None,
+}
+
+/// Whether the end of its session spared a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kept {
+    /// It was not.
+    No,
+    /// "Revoke only": it runs until it drops by itself.
+    Yes,
+}
+
+const COLUMNS_BY_ID: &str =
+    "select id, nas_id, router_id, acct_session_id, user_name, account_id, session_id, station, nas_ip,
+     framed_ip, authentic, classed, started_at, seen_at, presence, presence_at, kept, input_octets, output_octets,
+     input_packets, output_packets, ended_at, cause from connections where id = $1";
+
+fn read(row: &AnyRow) -> Result<Connection> {
+    let fields = Fields::of("connections", row);
+    Ok(Connection {
+        id: ConnectionId(fields.int("id")?),
+        nas: NasId(fields.int("nas_id")?),
+        router: RouterId(fields.int("router_id")?),
+        acct_session_id: fields.text("acct_session_id")?,
+        user_name: fields.bytes("user_name")?,
+        account: fields.maybe_int("account_id")?.map(AccountId),
+        session: fields.maybe_int("session_id")?.map(SessionId),
+        station: fields.maybe_text("station")?,
+        nas_ip: fields.maybe_parsed("nas_ip")?,
+        framed_ip: fields.maybe_parsed("framed_ip")?,
+        authentic: if fields.text("authentic")? == "local" { Authentic::Local } else { Authentic::Radius },
+        class: if fields.flag("classed")? { ClassSeen::Ours } else { ClassSeen::None },
+        started_at: fields.time("started_at")?,
+        seen_at: fields.time("seen_at")?,
+        presence: read_presence(&fields)?,
+        kept: if fields.flag("kept")? { Kept::Yes } else { Kept::No },
+        traffic: Traffic {
+            input_octets: fields.unsigned("input_octets")?,
+            output_octets: fields.unsigned("output_octets")?,
+            input_packets: fields.unsigned("input_packets")?,
+            output_packets: fields.unsigned("output_packets")?,
+        },
+        ended_at: fields.maybe_time("ended_at")?,
+        cause: fields.maybe_text("cause")?,
+    })
+}
+
+fn read_presence(fields: &Fields<'_>) -> Result<Presence> {
+    let at = || fields.maybe_time("presence_at")?.ok_or_else(|| fields.corrupt("presence_at"));
+    match fields.text("presence")?.as_str() {
+        "not_asked" => Ok(Presence::NotAsked),
+        "asked" => Ok(Presence::Asked { until: at()? }),
+        "confirmed" => Ok(Presence::Confirmed { at: at()? }),
+        _ => Err(fields.corrupt("presence")),
+    }
+}
+
+fn read_place(fields: &Fields<'_>) -> Result<Option<Place>> {
+    let router = RouterId(fields.int("router_id")?);
+    Ok(fields.maybe_text("station")?.map(|station| Place { router, station }))
+}
+
+pub(super) async fn open_of(sql: &mut AnyConnection, account: AccountId) -> Result<Vec<OpenConnection>> {
+    let rows = sqlx::query(
+        "select id, session_id, router_id, station, acct_session_id, started_at from connections
+         where account_id = $1 and ended_at is null order by started_at, id",
+    )
+    .bind(account.0)
+    .fetch_all(sql)
+    .await?;
+    each(&rows, |row| {
+        let fields = Fields::of("connections", row);
+        Ok(OpenConnection {
+            id: ConnectionId(fields.int("id")?),
+            session: fields.maybe_int("session_id")?.map(SessionId),
+            place: read_place(&fields)?,
+            acct_session_id: fields.text("acct_session_id")?,
+            started: fields.time("started_at")?,
+        })
+    })
+}
+
+pub(super) async fn held_by(sql: &mut AnyConnection, session: SessionId) -> Result<Vec<Held>> {
+    let rows = sqlx::query(
+        "select id, router_id, station, presence, presence_at from connections
+         where session_id = $1 and ended_at is null order by started_at, id",
+    )
+    .bind(session.0)
+    .fetch_all(sql)
+    .await?;
+    each(&rows, |row| {
+        let fields = Fields::of("connections", row);
+        Ok(Held { id: ConnectionId(fields.int("id")?), place: read_place(&fields)?, presence: read_presence(&fields)? })
+    })
+}
+
+/// A record with what the gate knows of it.
+#[derive(Debug, Clone)]
+pub struct Booking<'a> {
+    /// The record.
+    pub record: &'a Record,
+    /// The box.
+    pub nas: NasId,
+    /// The account of its User-Name.
+    pub account: Option<AccountId>,
+    /// The session that its Class names.
+    pub session: Option<SessionId>,
+    /// Whether its Class is ours.
+    pub class: ClassSeen,
+}
+
+impl Reader {
+    /// The connection of this id.
+    ///
+    /// # Errors
+    /// The database does not answer, or the row is corrupt.
+    pub async fn connection_row(&self, id: ConnectionId) -> Result<Option<Connection>> {
+        let row = sqlx::query(COLUMNS_BY_ID).bind(id.0).fetch_optional(&mut *self.connection().await?).await?;
+        row.as_ref().map(read).transpose()
+    }
+
+    /// Connections, the open ones first, then the last ended; at most [`LIST_ROWS`].
+    ///
+    /// # Errors
+    /// As [`Reader::connection_row`].
+    pub async fn connections(&self) -> Result<Vec<Connection>> {
+        let rows = sqlx::query(
+            "select id, nas_id, router_id, acct_session_id, user_name, account_id, session_id, station, nas_ip, framed_ip,
+             authentic, classed, started_at, seen_at, presence, presence_at, kept, input_octets, output_octets, input_packets,
+             output_packets, ended_at, cause from connections
+             order by case when ended_at is null then 0 else 1 end, started_at desc, id desc limit $1",
+        )
+        .bind(LIST_ROWS)
+        .fetch_all(&mut *self.connection().await?)
+        .await?;
+        each(&rows, read)
+    }
+
+    /// How many connections are open.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn open_connection_count(&self) -> Result<i64> {
+        let row = sqlx::query("select cast(count(*) as bigint) as id from connections where ended_at is null")
+            .fetch_one(&mut *self.connection().await?)
+            .await?;
+        Fields::of("connections", &row).int("id")
+    }
+}
+
+impl Tx {
+    /// The connection of this id.
+    ///
+    /// # Errors
+    /// As [`Reader::connection_row`].
+    pub async fn connection(&mut self, id: ConnectionId) -> Result<Option<Connection>> {
+        let row = sqlx::query(COLUMNS_BY_ID).bind(id.0).fetch_optional(self.sql()).await?;
+        row.as_ref().map(read).transpose()
+    }
+
+    /// Books one accounting record: creates what is missing, updates what is known, closes at a Stop. A duplicate
+    /// changes nothing that counts. The connection is marked fresh where its session has to hear of it.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn book(&mut self, booking: &Booking<'_>) -> Result<()> {
+        let Some(known) = self.known(booking).await? else {
+            return self.open_connection(booking).await;
+        };
+        match (booking.record.report, known.ended_at, known.cause.as_deref()) {
+            (Report::Start | Report::Interim, None, _) => self.renew(booking, &known).await,
+            (Report::Interim, Some(_), Some("lost" | "gone")) => self.reopen(booking, &known).await,
+            (Report::Start | Report::Interim, Some(_), _) => Ok(()),
+            (Report::Stop(cause), None, _) => self.close(booking, &known, cause).await,
+            (Report::Stop(_), Some(_), _) => self.count(booking, known.id).await,
+        }
+    }
+
+    /// The connection a record belongs to: same box and Acct-Session-Id, and a start within [`SAME_START`].
+    async fn known(&mut self, booking: &Booking<'_>) -> Result<Option<Connection>> {
+        let started = booking.record.started();
+        let rows = sqlx::query(
+            "select id, nas_id, router_id, acct_session_id, user_name, account_id, session_id, station, nas_ip, framed_ip,
+             authentic, classed, started_at, seen_at, presence, presence_at, kept, input_octets, output_octets, input_packets,
+             output_packets, ended_at, cause from connections
+             where nas_id = $1 and acct_session_id = $2 and (ended_at is null or (started_at >= $3 and started_at <= $4))
+             order by case when ended_at is null then 0 else 1 end, started_at desc limit 1",
+        )
+        .bind(booking.nas.0)
+        .bind(&booking.record.acct_session_id)
+        .bind((started - SAME_START).millis())
+        .bind((started + SAME_START).millis())
+        .fetch_all(self.sql())
+        .await?;
+        let Some(found) = rows.first().map(read).transpose()? else { return Ok(None) };
+        let apart = found.started_at.since(started).max(started.since(found.started_at));
+        if found.ended_at.is_none() && apart > SAME_START {
+            // The router uses the id again: the Stop of the older connection never came.
+            self.end_connection(&found, "lost", booking.record.arrived).await?;
+            return Ok(None);
+        }
+        Ok(Some(found))
+    }
+
+    async fn open_connection(&mut self, booking: &Booking<'_>) -> Result<()> {
+        let record = booking.record;
+        let (ended_at, cause) = match record.report {
+            Report::Start | Report::Interim => (None, None),
+            Report::Stop(cause) => (Some(record.happened().millis()), Some(cause_word(cause))),
+        };
+        sqlx::query(
+            "insert into connections (nas_id, router_id, acct_session_id, user_name, account_id, session_id, station, nas_ip,
+             framed_ip, authentic, classed, started_at, seen_at, seconds, input_octets, output_octets, input_packets,
+             output_packets, fresh, ended_at, cause)
+             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)",
+        )
+        .bind(booking.nas.0)
+        .bind(record.nas.router.0)
+        .bind(&record.acct_session_id)
+        .bind(&record.user_name)
+        .bind(booking.account.map(|account| account.0))
+        .bind(booking.session.map(|session| session.0))
+        .bind(&record.station)
+        .bind(record.nas_ip.map(|address| address.to_string()))
+        .bind(record.framed_ip.map(|address| address.to_string()))
+        .bind(if record.authentic == Authentic::Local { "local" } else { "radius" })
+        .bind(i64::from(booking.class == ClassSeen::Ours))
+        .bind(record.started().millis())
+        .bind(record.arrived.millis())
+        .bind(whole_seconds(record))
+        .bind(big(record.traffic.input_octets))
+        .bind(big(record.traffic.output_octets))
+        .bind(big(record.traffic.input_packets))
+        .bind(big(record.traffic.output_packets))
+        .bind(1_i64)
+        .bind(ended_at)
+        .bind(cause)
+        .execute(self.sql())
+        .await?;
+        self.touch_door(booking.account);
+        Ok(())
+    }
+
+    /// A running connection was heard of again. If its session is over, the gate looks at it once more (closing rule).
+    async fn renew(&mut self, booking: &Booking<'_>, known: &Connection) -> Result<()> {
+        self.count(booking, known.id).await?;
+        let done = sqlx::query(
+            "update connections set fresh = 1 where id = $1 and kept = 0 and fresh is null and session_id is not null
+             and not exists (select 1 from sessions s where s.id = connections.session_id and s.ended_at is null)",
+        )
+        .bind(known.id.0)
+        .execute(self.sql())
+        .await?;
+        if done.rows_affected() > 0 {
+            self.touch(Noun::Work, 0);
+        }
+        Ok(())
+    }
+
+    async fn reopen(&mut self, booking: &Booking<'_>, known: &Connection) -> Result<()> {
+        sqlx::query("update connections set ended_at = null, cause = null, fresh = 1 where id = $1")
+            .bind(known.id.0)
+            .execute(self.sql())
+            .await?;
+        self.touch_door(known.account);
+        self.count(booking, known.id).await
+    }
+
+    async fn close(&mut self, booking: &Booking<'_>, known: &Connection, cause: Option<u32>) -> Result<()> {
+        self.count(booking, known.id).await?;
+        self.end_connection(known, &cause_word(cause), booking.record.happened()).await
+    }
+
+    async fn count(&mut self, booking: &Booking<'_>, id: ConnectionId) -> Result<()> {
+        let record = booking.record;
+        // Counters only grow: a packet that was delayed on its way does not turn them back.
+        sqlx::query(
+            "update connections set
+             seen_at = case when seen_at < $1 then $1 else seen_at end,
+             seconds = case when seconds < $2 then $2 else seconds end,
+             input_octets = case when input_octets < $3 then $3 else input_octets end,
+             output_octets = case when output_octets < $4 then $4 else output_octets end,
+             input_packets = case when input_packets < $5 then $5 else input_packets end,
+             output_packets = case when output_packets < $6 then $6 else output_packets end,
+             framed_ip = coalesce($7, framed_ip)
+             where id = $8",
+        )
+        .bind(record.arrived.millis())
+        .bind(whole_seconds(record))
+        .bind(big(record.traffic.input_octets))
+        .bind(big(record.traffic.output_octets))
+        .bind(big(record.traffic.input_packets))
+        .bind(big(record.traffic.output_packets))
+        .bind(record.framed_ip.map(|address| address.to_string()))
+        .bind(id.0)
+        .execute(self.sql())
+        .await?;
+        Ok(())
+    }
+
+    /// Closes a connection, and settles what was wanted of it: its end is the proof.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn end_connection(&mut self, known: &Connection, cause: &str, at: Timestamp) -> Result<()> {
+        sqlx::query("update connections set ended_at = $1, cause = $2, fresh = 1 where id = $3 and ended_at is null")
+            .bind(at.max(known.started_at).millis())
+            .bind(cause)
+            .bind(known.id.0)
+            .execute(self.sql())
+            .await?;
+        self.settle_cut(known.nas, &known.acct_session_id, "proven", at).await?;
+        self.touch_door(known.account);
+        Ok(())
+    }
+
+    /// Closes every open connection of a box that started before `before` (it rebooted); gives how many.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn end_all_of(&mut self, nas: NasId, before: Timestamp, at: Timestamp) -> Result<usize> {
+        let rows = sqlx::query(
+            "select id, nas_id, router_id, acct_session_id, user_name, account_id, session_id, station, nas_ip, framed_ip,
+             authentic, classed, started_at, seen_at, presence, presence_at, kept, input_octets, output_octets, input_packets,
+             output_packets, ended_at, cause from connections where nas_id = $1 and ended_at is null and started_at < $2",
+        )
+        .bind(nas.0)
+        .bind(before.millis())
+        .fetch_all(self.sql())
+        .await?;
+        let connections = each(&rows, read)?;
+        for connection in &connections {
+            self.end_connection(connection, "reboot", at).await?;
+        }
+        Ok(connections.len())
+    }
+
+    /// Open connections that nothing was heard of since `since`; at most [`LIST_ROWS`].
+    ///
+    /// # Errors
+    /// The database does not answer, or a row is corrupt.
+    pub async fn silent_connections(&mut self, since: Timestamp) -> Result<Vec<Connection>> {
+        let rows = sqlx::query(
+            "select id, nas_id, router_id, acct_session_id, user_name, account_id, session_id, station, nas_ip, framed_ip,
+             authentic, classed, started_at, seen_at, presence, presence_at, kept, input_octets, output_octets, input_packets,
+             output_packets, ended_at, cause from connections where ended_at is null and seen_at < $1 limit $2",
+        )
+        .bind(since.millis())
+        .bind(LIST_ROWS)
+        .fetch_all(self.sql())
+        .await?;
+        each(&rows, read)
+    }
+
+    /// Connections whose session has yet to hear of them, oldest first; at most [`LIST_ROWS`].
+    ///
+    /// # Errors
+    /// The database does not answer, or a row is corrupt.
+    pub async fn fresh_connections(&mut self) -> Result<Vec<Connection>> {
+        let rows = sqlx::query(
+            "select id, nas_id, router_id, acct_session_id, user_name, account_id, session_id, station, nas_ip, framed_ip,
+             authentic, classed, started_at, seen_at, presence, presence_at, kept, input_octets, output_octets, input_packets,
+             output_packets, ended_at, cause from connections where fresh is not null order by id limit $1",
+        )
+        .bind(LIST_ROWS)
+        .fetch_all(self.sql())
+        .await?;
+        each(&rows, read)
+    }
+
+    /// The session has heard of the connection.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn mark_heard(&mut self, id: ConnectionId) -> Result<()> {
+        sqlx::query("update connections set fresh = null where id = $1").bind(id.0).execute(self.sql()).await?;
+        Ok(())
+    }
+
+    /// Writes the presence of a connection.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn set_presence(&mut self, id: ConnectionId, presence: Presence) -> Result<()> {
+        let (word, at) = match presence {
+            Presence::NotAsked => ("not_asked", None),
+            Presence::Asked { until } => ("asked", Some(until.millis())),
+            Presence::Confirmed { at } => ("confirmed", Some(at.millis())),
+        };
+        sqlx::query("update connections set presence = $1, presence_at = $2 where id = $3")
+            .bind(word)
+            .bind(at)
+            .bind(id.0)
+            .execute(self.sql())
+            .await?;
+        Ok(())
+    }
+
+    /// Marks the open connections of a session as spared by its end.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn keep_connections(&mut self, session: SessionId) -> Result<()> {
+        sqlx::query("update connections set kept = 1 where session_id = $1 and ended_at is null")
+            .bind(session.0)
+            .execute(self.sql())
+            .await?;
+        Ok(())
+    }
+
+    /// The open connections of an account, oldest first.
+    ///
+    /// # Errors
+    /// As [`Tx::connection`].
+    pub async fn open_connections(&mut self, account: AccountId) -> Result<Vec<Connection>> {
+        let rows = sqlx::query(
+            "select id, nas_id, router_id, acct_session_id, user_name, account_id, session_id, station, nas_ip, framed_ip,
+             authentic, classed, started_at, seen_at, presence, presence_at, kept, input_octets, output_octets, input_packets,
+             output_packets, ended_at, cause from connections
+             where account_id = $1 and ended_at is null order by started_at, id",
+        )
+        .bind(account.0)
+        .fetch_all(self.sql())
+        .await?;
+        each(&rows, read)
+    }
+
+    /// Forgets connections that ended before `before`; at most [`LIST_ROWS`] at a time.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn prune_connections(&mut self, before: Timestamp) -> Result<u64> {
+        let done = sqlx::query(
+            "delete from connections where id in (select id from connections where ended_at < $1 order by ended_at limit $2)",
+        )
+        .bind(before.millis())
+        .bind(LIST_ROWS)
+        .execute(self.sql())
+        .await?;
+        Ok(done.rows_affected())
+    }
+
+    fn touch_door(&mut self, account: Option<AccountId>) {
+        if let Some(account) = account {
+            self.touch(Noun::Account, account.0);
+        }
+        self.touch(Noun::Work, 0);
+    }
+}
+
+fn cause_word(cause: Option<u32>) -> String {
+    cause.map_or_else(|| "unknown".to_owned(), |cause| cause.to_string())
+}
+
+fn whole_seconds(record: &Record) -> i64 {
+    i64::try_from(record.lasted.as_secs()).unwrap_or(i64::MAX)
+}
+
+fn big(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}

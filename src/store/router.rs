@@ -1,0 +1,278 @@
+//! Routers and their boxes in SQL.
+
+use std::net::IpAddr;
+
+use sqlx::AnyConnection;
+use sqlx::any::AnyRow;
+
+use super::error::{Result, StoreError};
+use super::field::{Fields, each};
+use super::{Keys, Noun, Reader, Tx, change};
+use crate::clock::Timestamp;
+use crate::crypto::seal::Place;
+use crate::domain::account::name_key;
+use crate::domain::id::{NasId, RouterId};
+use crate::domain::router::{Demand, Nas, NasKey, Router, Signs, shown_network, source_network};
+use crate::secret::Secret;
+
+const SECRET: &str = "sealed_secret";
+
+/// All routers and boxes, read at one time.
+#[derive(Debug, Clone)]
+pub struct Routers {
+    /// All changes up to this number are in it.
+    pub as_of: i64,
+    /// The routers, by name.
+    pub routers: Vec<Router>,
+    /// The boxes.
+    pub nas: Vec<Nas>,
+}
+
+/// A line of the list of boxes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NasLine {
+    /// The box.
+    pub nas: Nas,
+    /// Its router's name.
+    pub router: String,
+    /// Our address that it sends to.
+    pub server: Option<IpAddr>,
+}
+
+fn read(row: &AnyRow, keys: &Keys) -> Result<Router> {
+    let fields = Fields::of("routers", row);
+    let id = fields.int("id")?;
+    Ok(Router {
+        id: RouterId(id),
+        name: fields.text("name")?,
+        address: fields.word("address", |text| source_network(text).ok())?,
+        secret: keys.open(&fields.bytes(SECRET)?, place(id))?,
+        coa_port: u16::try_from(fields.int("coa_port")?).map_err(|_| fields.corrupt("coa_port"))?,
+        message_authenticator: fields.word("message_authenticator", Demand::from_word)?,
+    })
+}
+
+const fn place(row: i64) -> Place {
+    Place { table: "routers", row, column: SECRET }
+}
+
+fn read_nas(row: &AnyRow) -> Result<Nas> {
+    let fields = Fields::of("nas", row);
+    let signs = fields.maybe_int("signs_since")?;
+    Ok(Nas {
+        id: NasId(fields.int("id")?),
+        key: NasKey {
+            router: RouterId(fields.int("router_id")?),
+            address: fields.word("address", |text| text.parse().ok())?,
+            identifier: fields.text("identifier")?,
+        },
+        signs: if signs.is_some() { Signs::Seen } else { Signs::NotYet },
+    })
+}
+
+async fn routers(sql: &mut AnyConnection, keys: &Keys) -> Result<Vec<Router>> {
+    let rows = sqlx::query(
+        "select id, name, address, sealed_secret, coa_port, message_authenticator from routers order by name_key",
+    )
+    .fetch_all(sql)
+    .await?;
+    each(&rows, |row| read(row, keys))
+}
+
+impl Reader {
+    /// All routers and boxes.
+    ///
+    /// # Errors
+    /// The database does not answer, a row is corrupt, or a secret does not open.
+    pub async fn routers(&self) -> Result<Routers> {
+        let mut sql = self.connection().await?;
+        let as_of = change::last(&mut sql).await?;
+        let routers = routers(&mut sql, &self.keys).await?;
+        let rows =
+            sqlx::query("select id, router_id, address, identifier, signs_since from nas").fetch_all(&mut *sql).await?;
+        Ok(Routers { as_of, routers, nas: each(&rows, read_nas)? })
+    }
+
+    /// The boxes with their routers' names.
+    ///
+    /// # Errors
+    /// As [`Reader::routers`].
+    pub async fn nas_lines(&self) -> Result<Vec<NasLine>> {
+        let rows = sqlx::query(
+            "select n.id, n.router_id, n.address, n.identifier, n.signs_since, n.server_address, r.name as router
+             from nas n join routers r on r.id = n.router_id order by r.name_key, n.address, n.identifier",
+        )
+        .fetch_all(&mut *self.connection().await?)
+        .await?;
+        each(&rows, |row| {
+            let fields = Fields::of("nas", row);
+            Ok(NasLine {
+                nas: read_nas(row)?,
+                router: fields.text("router")?,
+                server: fields.maybe_parsed("server_address")?,
+            })
+        })
+    }
+}
+
+/// What an operator says of a router.
+#[derive(Debug, Clone)]
+pub struct RouterForm {
+    /// Name.
+    pub name: String,
+    /// Address or network.
+    pub address: ipnet::IpNet,
+    /// Port for Disconnect and CoA.
+    pub coa_port: u16,
+    /// What is demanded of its Access-Requests.
+    pub message_authenticator: Demand,
+}
+
+impl Tx {
+    /// All routers, as this transaction sees them.
+    ///
+    /// # Errors
+    /// As [`Reader::routers`].
+    pub async fn routers(&mut self) -> Result<Vec<Router>> {
+        let keys = self.keys.clone();
+        routers(self.sql(), &keys).await
+    }
+
+    /// Adds a router.
+    ///
+    /// # Errors
+    /// Its name or address is taken, or the database does not answer.
+    pub async fn add_router(&mut self, form: &RouterForm, secret: &Secret, now: Timestamp) -> Result<RouterId> {
+        let row = sqlx::query(
+            "insert into routers (name, name_key, address, sealed_secret, coa_port, message_authenticator, created_at)
+             values ($1, $2, $3, $4, $5, $6, $7) returning id",
+        )
+        .bind(&form.name)
+        .bind(name_key(&form.name))
+        .bind(shown_network(form.address))
+        .bind(Vec::new())
+        .bind(i64::from(form.coa_port))
+        .bind(form.message_authenticator.word())
+        .bind(now.millis())
+        .fetch_one(self.sql())
+        .await
+        .map_err(StoreError::taken("the router's name or address"))?;
+        let id = RouterId(Fields::of("routers", &row).int("id")?);
+        self.set_router_secret(id, secret).await?;
+        Ok(id)
+    }
+
+    /// Changes what is said of a router.
+    ///
+    /// # Errors
+    /// Its name or address is taken, or the database does not answer.
+    pub async fn change_router(&mut self, id: RouterId, form: &RouterForm) -> Result<()> {
+        sqlx::query(
+            "update routers set name = $1, name_key = $2, address = $3, coa_port = $4, message_authenticator = $5,
+             version = version + 1 where id = $6",
+        )
+        .bind(&form.name)
+        .bind(name_key(&form.name))
+        .bind(shown_network(form.address))
+        .bind(i64::from(form.coa_port))
+        .bind(form.message_authenticator.word())
+        .bind(id.0)
+        .execute(self.sql())
+        .await
+        .map_err(StoreError::taken("the router's name or address"))?;
+        self.touch(Noun::Router, id.0);
+        Ok(())
+    }
+
+    /// Gives a router another secret.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn set_router_secret(&mut self, id: RouterId, secret: &Secret) -> Result<()> {
+        let sealed = self.keys.seal(secret, place(id.0));
+        sqlx::query("update routers set key_id = $1, sealed_secret = $2, version = version + 1 where id = $3")
+            .bind(self.keys.id())
+            .bind(sealed)
+            .bind(id.0)
+            .execute(self.sql())
+            .await?;
+        self.touch(Noun::Router, id.0);
+        Ok(())
+    }
+
+    /// Deletes a router with its boxes and connections.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn delete_router(&mut self, id: RouterId) -> Result<()> {
+        sqlx::query("delete from routers where id = $1").bind(id.0).execute(self.sql()).await?;
+        self.touch(Noun::Router, id.0);
+        Ok(())
+    }
+
+    /// The box of this key, made if it is new.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn nas(&mut self, key: &NasKey, now: Timestamp) -> Result<Nas> {
+        let row = sqlx::query(
+            "insert into nas (router_id, address, identifier, created_at) values ($1, $2, $3, $4)
+             on conflict (router_id, address, identifier) do update set identifier = excluded.identifier
+             returning id, router_id, address, identifier, signs_since",
+        )
+        .bind(key.router.0)
+        .bind(key.address.to_string())
+        .bind(&key.identifier)
+        .bind(now.millis())
+        .fetch_one(self.sql())
+        .await?;
+        read_nas(&row)
+    }
+
+    /// Remembers for good that a box signs its Access-Requests.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn mark_signs(&mut self, id: NasId, now: Timestamp) -> Result<()> {
+        sqlx::query("update nas set signs_since = $1 where id = $2 and signs_since is null")
+            .bind(now.millis())
+            .bind(id.0)
+            .execute(self.sql())
+            .await?;
+        self.touch(Noun::Router, 0);
+        Ok(())
+    }
+
+    /// Remembers to which of our addresses a box sends.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn mark_server(&mut self, id: NasId, server: IpAddr) -> Result<()> {
+        sqlx::query(
+            "update nas set server_address = $1 where id = $2 and (server_address is null or server_address <> $1)",
+        )
+        .bind(server.to_string())
+        .bind(id.0)
+        .execute(self.sql())
+        .await?;
+        Ok(())
+    }
+
+    /// The reboot digit last seen of a box, and the new one put in its place.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn swap_reboot_digit(&mut self, id: NasId, digit: char) -> Result<Option<char>> {
+        let row =
+            sqlx::query("select id, reboot_digit from nas where id = $1").bind(id.0).fetch_one(self.sql()).await?;
+        let before = Fields::of("nas", &row).maybe_text("reboot_digit")?.and_then(|text| text.chars().next());
+        if before != Some(digit) {
+            sqlx::query("update nas set reboot_digit = $1 where id = $2")
+                .bind(digit.to_string())
+                .bind(id.0)
+                .execute(self.sql())
+                .await?;
+        }
+        Ok(before)
+    }
+}

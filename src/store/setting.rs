@@ -1,0 +1,84 @@
+//! Settings in SQL: what is stored, by name and level.
+
+use sqlx::AnyConnection;
+
+use super::error::Result;
+use super::field::Fields;
+use super::{Noun, Reader, Tx};
+use crate::clock::Timestamp;
+use crate::domain::policy::Values;
+use crate::domain::setting::Level;
+
+async fn values(sql: &mut AnyConnection) -> Result<Values> {
+    let rows = sqlx::query("select name, level, subject_id, value from settings").fetch_all(sql).await?;
+    let mut values = Values::default();
+    for row in &rows {
+        let fields = Fields::of("settings", row);
+        let subject = fields.int("subject_id")?;
+        let level = fields.word("level", |word| match word {
+            "system" => Some(Level::System),
+            "group" => Some(Level::Group(subject)),
+            "user" => Some(Level::User(subject)),
+            "account" => Some(Level::Account(subject)),
+            _ => None,
+        })?;
+        values.insert(&fields.text("name")?, level, fields.text("value")?);
+    }
+    Ok(values)
+}
+
+impl Reader {
+    /// Every stored value.
+    ///
+    /// # Errors
+    /// The database does not answer, or a row is corrupt.
+    pub async fn settings(&self) -> Result<Values> {
+        values(&mut *self.connection().await?).await
+    }
+}
+
+impl Tx {
+    /// Every stored value, as this transaction sees it.
+    ///
+    /// # Errors
+    /// As [`Reader::settings`].
+    pub async fn settings(&mut self) -> Result<Values> {
+        values(self.sql()).await
+    }
+
+    /// Stores a value that its setting has accepted.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn set_setting(&mut self, name: &str, level: Level, value: &str, now: Timestamp) -> Result<()> {
+        sqlx::query(
+            "insert into settings (name, level, subject_id, value, changed_at) values ($1, $2, $3, $4, $5)
+             on conflict (name, level, subject_id) do update
+             set value = excluded.value, changed_at = excluded.changed_at",
+        )
+        .bind(name)
+        .bind(level.word())
+        .bind(level.subject())
+        .bind(value)
+        .bind(now.millis())
+        .execute(self.sql())
+        .await?;
+        self.touch(Noun::Setting, 0);
+        Ok(())
+    }
+
+    /// Forgets a stored value: the next level's, or the default, holds again.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn clear_setting(&mut self, name: &str, level: Level) -> Result<()> {
+        sqlx::query("delete from settings where name = $1 and level = $2 and subject_id = $3")
+            .bind(name)
+            .bind(level.word())
+            .bind(level.subject())
+            .execute(self.sql())
+            .await?;
+        self.touch(Noun::Setting, 0);
+        Ok(())
+    }
+}
