@@ -161,6 +161,11 @@ impl Reader {
         Ok(self.pool.acquire().await?)
     }
 
+    /// A key for another purpose than sealing, derived from the master key.
+    pub fn derive_key(&self, label: &str) -> [u8; 32] {
+        self.keys.ring.derive(label)
+    }
+
     /// Whether the database answers.
     ///
     /// # Errors
