@@ -6,3 +6,4 @@ pub mod dictionary;
 pub mod entropy;
 pub mod proto;
 pub mod secret;
+pub mod sim;

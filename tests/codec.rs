@@ -1,4 +1,5 @@
 //! Properties of the RADIUS codec: no octets make it panic, what is built is read back, an independent peer agrees.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use proptest::collection::vec;
 use proptest::prelude::{Strategy, any, prop, prop_assert, prop_assert_eq, prop_oneof, proptest};
