@@ -3,7 +3,8 @@
 //! | module | is |
 //! |---|---|
 //! | [`config`] | what an operator would have typed into `/radius`, `/radius/incoming`, `/ppp/aaa` |
-//! | [`dial`] | a VPN client dials: Access-Request, the client's own checks, the outcome |
+//! | [`dial`] | a VPN client dials: what it brings, how it ends |
+//! | `attempt` | the Access-Request, and the client's checks of the Accept |
 //! | [`tunnel`] | one connection: its timers, its end |
 //! | [`accounting`] | Start, Interim, Stop, On, Off |
 //! | [`incoming`] | Disconnect- and CoA-Requests |
@@ -12,6 +13,7 @@
 //! What it does follows MikroTik's documentation and field reports; what neither says is behind a switch.
 
 pub mod accounting;
+mod attempt;
 pub mod config;
 pub mod dial;
 pub mod incoming;

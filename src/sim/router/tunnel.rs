@@ -8,7 +8,8 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::accounting::{self, Cause, Delivery, RECORDS_MAX, Record, Status, Traffic};
-use super::dial::{self, Dial, StartNotice};
+use super::attempt;
+use super::dial::{Dial, StartNotice};
 use super::{Inner, lock};
 use crate::clock::Timestamp;
 use crate::proto::radius::{AttributeType, BuildError, PacketBuilder};
@@ -99,7 +100,7 @@ impl TunnelState {
         record: &Record,
     ) -> Result<(), BuildError> {
         packet.push_integer(AttributeType::ACCT_STATUS_TYPE, record.status as u32)?;
-        dial::push_session(packet, &self.grant.dial, &self.grant.session_id, self.grant.nas_port)?;
+        attempt::push_session(packet, &self.grant.dial, &self.grant.session_id, self.grant.nas_port)?;
         packet.push(AttributeType::FRAMED_IP_ADDRESS, &self.address.octets())?;
         packet.push_integer(AttributeType::ACCT_AUTHENTIC, self.grant.authentic as u32)?;
         for class in &self.grant.class {
@@ -132,7 +133,8 @@ fn push_usage(packet: &mut PacketBuilder, record: &Record) -> Result<(), BuildEr
 }
 
 /// Brings a connection up; `None` if no address is left.
-pub(super) fn raise(router: &Arc<Inner>, grant: Grant, start: StartNotice) -> Option<Tunnel> {
+pub(super) fn raise(router: &Arc<Inner>, mut grant: Grant, start: StartNotice) -> Option<Tunnel> {
+    grant.interim = grant.interim.filter(|interval| !interval.is_zero()); // interim-update=0s means none
     let address = grant.address.or_else(|| router.lease_address())?;
     let (records, queue) = mpsc::channel(RECORDS_MAX);
     let started = router.clock.now();
