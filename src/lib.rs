@@ -4,4 +4,6 @@ pub mod clock;
 pub mod entropy;
 pub mod gate;
 pub mod secret;
+pub mod sim;
+pub mod telegram;
 pub mod text;
