@@ -1,4 +1,5 @@
 //! Real proxies as child processes on free loopback ports: tinyproxy (HTTP) and microsocks (SOCKS5).
+#![allow(dead_code, clippy::unwrap_used, reason = "each test program uses a part of it, and fails by panicking")]
 
 use std::io::ErrorKind;
 use std::process::Stdio;
