@@ -229,7 +229,9 @@ impl Work {
             if cancel.is_cancelled() {
                 return Ok(());
             }
-            let Some(Read { incoming, callback_id }) = self.reader.read(value) else { continue };
+            // Nothing could confirm it: asking again at once would go round without end.
+            let nameless = || Stop::Failed { why: "an update came without an id".to_owned(), told: None };
+            let Read { incoming, callback_id } = self.reader.read(value).ok_or_else(nameless)?;
             let update_id = incoming.update_id;
             match self.poller.updates.handle(incoming).await {
                 Ok(toast) => {
