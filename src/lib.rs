@@ -11,4 +11,5 @@ pub mod proto;
 pub mod secret;
 pub mod sim;
 pub mod store;
+pub mod telegram;
 pub mod text;
