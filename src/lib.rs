@@ -8,6 +8,7 @@ pub mod entropy;
 pub mod gate;
 pub mod metrics;
 pub mod proto;
+pub mod radius;
 pub mod secret;
 pub mod sim;
 pub mod store;
