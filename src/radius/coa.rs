@@ -122,7 +122,9 @@ async fn bind(target: &Target) -> io::Result<UdpSocket> {
     if let Some(server) = known {
         match UdpSocket::bind((server, 0)).await {
             Ok(socket) => return Ok(socket),
-            Err(error) => tracing::warn!(%server, %error, "not our address: the router will not take a disconnect-request"),
+            Err(error) => {
+                tracing::warn!(%server, %error, "not our address: the router will not take a disconnect-request")
+            }
         }
     }
     let any = match family {
@@ -133,12 +135,7 @@ async fn bind(target: &Target) -> io::Result<UdpSocket> {
 }
 
 /// Which connection is meant, in the router's own words, and nothing else: RouterOS refuses a request with more.
-fn request(
-    target: &Target,
-    identifier: u8,
-    opening: Opening,
-    secret: &SharedSecret,
-) -> Result<Vec<u8>, BuildError> {
+fn request(target: &Target, identifier: u8, opening: Opening, secret: &SharedSecret) -> Result<Vec<u8>, BuildError> {
     let mut packet = PacketBuilder::new(Code::DISCONNECT_REQUEST, identifier, opening);
     match target.nas_ip {
         Some(address @ IpAddr::V4(_)) => packet.push_address(AttributeType::NAS_IP_ADDRESS, address)?,
@@ -190,7 +187,10 @@ mod tests {
     const WAITS_OF_TEST: [Duration; 3] = [Duration::from_millis(1), Duration::from_millis(1), Duration::from_secs(60)];
 
     /// What becomes of a Disconnect-Request that a router answers by `answer`; `None` is silence to that transmission.
-    async fn outcome(waits: [Duration; 3], answer: impl Fn(&Packet<'_>) -> Option<PacketBuilder> + Send + 'static) -> CutOutcome {
+    async fn outcome(
+        waits: [Duration; 3],
+        answer: impl Fn(&Packet<'_>) -> Option<PacketBuilder> + Send + 'static,
+    ) -> CutOutcome {
         let router = UdpSocket::bind("127.0.0.1:0").await.unwrap();
         let target = target(router.local_addr().unwrap());
         let answering = tokio::spawn(async move {
@@ -231,9 +231,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_router_that_does_not_like_the_message_authenticator_is_asked_without() {
-        let is_signed = |packet: &Packet<'_>| {
-            sign::check_hashed_request(packet, &secret()) == Ok(Signature::Present)
-        };
+        let is_signed = |packet: &Packet<'_>| sign::check_hashed_request(packet, &secret()) == Ok(Signature::Present);
         let answer = move |packet: &Packet<'_>| match is_signed(packet) {
             true => None,
             false => reply(Code::DISCONNECT_ACK, packet, None),

@@ -394,8 +394,7 @@ mod tests {
         assert_eq!(record.started(), arrival().at - Duration::from_secs(64));
         assert_eq!(record.class.as_deref(), Some(&b"rg1"[..]));
         assert_eq!(record.framed_ip, Some(IpAddr::from([10, 8, 0, 5])));
-        let expected =
-            Traffic { input_octets: (1 << 32) + 5, output_octets: 0, input_packets: 0, output_packets: 20 };
+        let expected = Traffic { input_octets: (1 << 32) + 5, output_octets: 0, input_packets: 0, output_packets: 20 };
         assert_eq!(record.traffic, expected);
     }
 

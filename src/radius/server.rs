@@ -341,9 +341,7 @@ impl InFlight {
         let entropy = &**server.gate.entropy();
         let (reply, mark) = match &answer {
             Answer::Accept(accept) => (asked.accept(accept, &peer.secret, entropy), Some(accept.mark)),
-            Answer::Reject(reason) => {
-                (asked.reject(*reason, request.proof.as_ref(), &peer.secret, entropy), None)
-            }
+            Answer::Reject(reason) => (asked.reject(*reason, request.proof.as_ref(), &peer.secret, entropy), None),
             // The gate counts it.
             Answer::Silence => return Ok(()),
         };
