@@ -286,9 +286,11 @@ impl Gate {
         let Some(session) = mark.session else { return true };
         let Ok(Some(known)) = self.directory.read(mark.account).await else { return false };
         let now = self.now();
-        known.entry.session.as_ref().is_some_and(|open| {
-            open.id == session && open.is_valid(now) && Some(open.end()) == mark.end
-        })
+        known
+            .entry
+            .session
+            .as_ref()
+            .is_some_and(|open| open.id == session && open.is_valid(now) && Some(open.end()) == mark.end)
     }
 
     fn run_errand(&self, errand: Errand) {

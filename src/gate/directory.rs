@@ -133,9 +133,10 @@ impl Recent {
     /// Whether something read as of `as_of` may be outdated by a change of `noun` (and `id`, where it counts).
     fn outdates(&self, as_of: i64, noun: Noun, id: Option<i64>) -> bool {
         as_of < self.floor
-            || self.changes.iter().any(|(seq, change)| {
-                *seq > as_of && change.noun == noun && id.is_none_or(|id| change.id == id)
-            })
+            || self
+                .changes
+                .iter()
+                .any(|(seq, change)| *seq > as_of && change.noun == noun && id.is_none_or(|id| change.id == id))
     }
 }
 
@@ -406,7 +407,9 @@ impl Gate {
             match self.directory.follow().await {
                 Ok(Followed::Changes) => self.wake_workers(),
                 Ok(Followed::Nothing) => {}
-                Err(error) if !failing => tracing::error!(%error, "changes cannot be read; asking the database each time"),
+                Err(error) if !failing => {
+                    tracing::error!(%error, "changes cannot be read; asking the database each time")
+                }
                 Err(_) => {}
             }
             failing = !self.directory.is_fresh();

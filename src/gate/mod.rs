@@ -21,8 +21,10 @@ mod refused;
 mod session;
 mod slots;
 mod stranger;
+mod sweep;
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{Notify, mpsc, watch};
@@ -58,7 +60,7 @@ pub struct Gate {
     store: Store,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
-    texts: Texts,
+    texts: Arc<Texts>,
     metrics: Arc<Metrics>,
     directory: Directory,
     slots: Slots,
@@ -71,25 +73,27 @@ pub struct Gate {
     attempts: Queue<Attempt>,
     records: Queue<Queued>,
     wake: Wake,
+    leadership: Mutex<HashMap<&'static str, Timestamp>>,
     bot: watch::Sender<BotState>,
 }
 
-/// The state of the bot, as pages show it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// What the bot is doing, for pages and health.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum BotState {
-    /// No token is configured.
+    /// There is no bot (no token), or it was stopped.
+    #[default]
     Off,
-    /// Not connected yet.
-    Connecting,
-    /// Updates are fetched here.
-    Running,
     /// Another instance fetches the updates.
     Standby,
-    /// Telegram does not answer.
+    /// It has not been answered yet.
+    Connecting,
+    /// Updates come in.
+    Running,
+    /// Updates do not come in; it tries again.
     Failing {
-        /// Since when.
+        /// Since when without a break.
         since: Timestamp,
-        /// Why; never with the token.
+        /// The last reason; carries no secret.
         why: String,
     },
 }
@@ -97,13 +101,13 @@ pub enum BotState {
 /// A bounded queue: both ends, until its worker takes the receiving one.
 struct Queue<T> {
     sender: mpsc::Sender<T>,
-    receiver: std::sync::Mutex<Option<mpsc::Receiver<T>>>,
+    receiver: Mutex<Option<mpsc::Receiver<T>>>,
 }
 
 impl<T> Queue<T> {
     fn new(length: usize) -> Self {
         let (sender, receiver) = mpsc::channel(length);
-        Self { sender, receiver: std::sync::Mutex::new(Some(receiver)) }
+        Self { sender, receiver: Mutex::new(Some(receiver)) }
     }
 
     fn take(&self) -> Option<mpsc::Receiver<T>> {
@@ -137,7 +141,7 @@ impl Gate {
             store,
             clock,
             entropy,
-            texts: Texts::new(),
+            texts: Arc::default(),
             metrics: Arc::default(),
             slots: Slots::default(),
             guesses: Guesses::default(),
@@ -146,6 +150,7 @@ impl Gate {
             attempts: Queue::new(access::ATTEMPTS),
             records: Queue::new(accounting::RECORDS),
             wake: Wake::default(),
+            leadership: Mutex::default(),
             bot: watch::Sender::new(BotState::Off),
         }))
     }
@@ -161,7 +166,12 @@ impl Gate {
     }
 
     /// Starts the worker that ends connections on routers.
-    pub fn start_enforcing(self: &Arc<Self>, cutter: Arc<dyn Cutter>, tracker: &TaskTracker, cancel: &CancellationToken) {
+    pub fn start_enforcing(
+        self: &Arc<Self>,
+        cutter: Arc<dyn Cutter>,
+        tracker: &TaskTracker,
+        cancel: &CancellationToken,
+    ) {
         tracker.spawn(self.clone().run_enforce(cutter, cancel.clone()));
     }
 
@@ -201,7 +211,7 @@ impl Gate {
     }
 
     /// The texts.
-    pub fn texts(&self) -> &Texts {
+    pub fn texts(&self) -> &Arc<Texts> {
         &self.texts
     }
 
@@ -225,9 +235,9 @@ impl Gate {
         self.bot.borrow().clone()
     }
 
-    /// The bot tells how it fares.
-    pub fn set_bot_state(&self, state: BotState) {
-        self.bot.send_replace(state);
+    /// Where the bot tells how it fares.
+    pub fn bot_channel(&self) -> watch::Sender<BotState> {
+        self.bot.clone()
     }
 
     /// Whether the database answers and the caches follow it.
@@ -236,16 +246,55 @@ impl Gate {
     /// Why not, in words.
     pub async fn health(&self) -> Result<(), String> {
         self.reader().ping().await.map_err(|error| error.to_string())?;
-        if self.directory.is_fresh() { Ok(()) } else { Err("the changes of the database cannot be followed".to_owned()) }
+        if self.directory.is_fresh() {
+            Ok(())
+        } else {
+            Err("the changes of the database cannot be followed".to_owned())
+        }
     }
 
-    /// Takes or keeps a role among the instances.
+    /// Takes or keeps a role among the instances. The database is asked only when a third of the time is left.
     async fn leads(&self, role: &'static str) -> bool {
         let now = self.now();
-        self.store.lead(role, &self.instance, now, now + LEADERSHIP).await.unwrap_or_else(|error| {
+        let held = self.held().get(role).copied();
+        if held.is_some_and(|until| now + LEADERSHIP / 3 < until && until <= now + LEADERSHIP) {
+            return true;
+        }
+        let until = now + LEADERSHIP;
+        let leads = self.store.lead(role, &self.instance, now, until).await.unwrap_or_else(|error| {
             tracing::warn!(role, %error, "leadership cannot be asked for");
             false
-        })
+        });
+        if leads {
+            self.held().insert(role, until);
+        } else {
+            self.held().remove(role);
+        }
+        leads
+    }
+
+    fn held(&self) -> std::sync::MutexGuard<'_, HashMap<&'static str, Timestamp>> {
+        self.leadership.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Gives up what this instance leads, so that another one takes over at once.
+    pub async fn resign(&self) {
+        if let Err(error) = self.store.resign(&self.instance).await {
+            tracing::warn!(%error, "leadership cannot be given up; it lapses by itself");
+        }
+    }
+
+    /// When a worker looks again: at its next due time, or after a while; a second after a failure.
+    fn next_look(&self, next: Result<Option<Timestamp>, StoreError>, failure: &str, longest: Duration) -> Timestamp {
+        let now = self.now();
+        match next {
+            // What is due already is under way, or failed just now: its end wakes the worker.
+            Ok(next) => next.filter(|at| *at > now).unwrap_or(now + longest).min(now + longest),
+            Err(error) => {
+                tracing::error!(%error, "{failure}");
+                now + Duration::from_secs(1)
+            }
+        }
     }
 
     /// A transaction was committed: forget what it changed, and wake whoever has something to do.

@@ -1,12 +1,12 @@
 //! The session in the store: the one place where an event is applied, and everything that must follow is written with it.
 
 use super::directory::levels;
-use super::letter::Question;
+use super::letter::{Question, presence_actions};
 use super::{Gate, Refused};
-use crate::clock::Timestamp;
 use crate::domain::access::SLOT;
 use crate::domain::account::Lock;
 use crate::domain::audit::Actor;
+use crate::domain::connection::Presence;
 use crate::domain::id::{AccountId, ConnectionId, SessionId};
 use crate::domain::policy::Policy;
 use crate::domain::prompt::{Action, Kind, State as PromptState};
@@ -177,7 +177,8 @@ impl Gate {
         let deed = Deed { noun: "account", subject: account.id.0, verb: "lock", detail: "not me" };
         tx.write_down(actor, deed, now).await?;
         let name = case.entry.user.as_ref().map_or("", |user| user.name.as_str());
-        let text = format!("{name} says of a connection with the account {}: not me. The account is locked.", account.name);
+        let text =
+            format!("{name} says of a connection with the account {}: not me. The account is locked.", account.name);
         let raised = tx.raise("not_me", &account.name, &text, now).await?;
         if raised == Raised::New {
             let args = [("name", Arg::Text(name)), ("account", Arg::Text(&account.name))];
@@ -186,7 +187,12 @@ impl Gate {
         Ok(())
     }
 
-    async fn ask_presence(&self, tx: &mut Tx, case: &Case, connection: ConnectionId) -> Result<(), StoreError> {
+    pub(super) async fn ask_presence(
+        &self,
+        tx: &mut Tx,
+        case: &Case,
+        connection: ConnectionId,
+    ) -> Result<(), StoreError> {
         let Some(row) = tx.connection(connection).await? else { return Ok(()) };
         let session = case.entry.session.as_ref().map(|session| session.id);
         let place = row.place();
@@ -202,14 +208,14 @@ impl Gate {
                 ("router", router.to_owned()),
                 ("time", self.moment(case, row.started_at)),
             ],
-            actions: vec![vec![(Action::Yes, "button-yes-me".into())], vec![
-                (Action::CutIt, "button-cut-it".into()),
-                (Action::NotMe, "button-not-me".into()),
-            ]],
+            actions: presence_actions(),
             session,
             connection: Some(connection),
             place,
-            deadline: now + case.policy.confirm,
+            deadline: match row.presence {
+                Presence::Asked { until } => until,
+                Presence::NotAsked | Presence::Confirmed { .. } => now + case.policy.confirm,
+            },
             resend_at: (case.policy.prompt_resends > 0).then(|| now + case.policy.prompt_resend),
         };
         self.ask(tx, case, &question).await

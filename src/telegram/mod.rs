@@ -11,4 +11,4 @@ mod updates;
 
 pub use self::client::{BadAccess, Bot};
 pub use self::sender::Sender;
-pub use self::updates::{BotState, Poller};
+pub use self::updates::Poller;

@@ -17,8 +17,9 @@ use tracing::{debug, info, warn};
 
 use super::client::{Bot, CALL_TIMEOUT, CallError};
 use super::parse::{COMMANDS, Read, Reader};
-use crate::clock::{Clock, Timestamp};
+use crate::clock::Clock;
 use crate::entropy::Entropy;
+use crate::gate::BotState;
 use crate::gate::ports::{NotHandled, Toast, Updates};
 use crate::text::{Language, Texts};
 
@@ -42,27 +43,6 @@ const MAX_ANSWERS: usize = 32;
 const ANSWER_ATTEMPTS: u32 = 2;
 /// The longest toast, in UTF-16 units.
 const MAX_TOAST_UNITS: usize = 200;
-
-/// What the bot is doing, for the UI and the health page.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub enum BotState {
-    /// There is no bot, or it was stopped.
-    #[default]
-    Off,
-    /// Another instance fetches the updates.
-    Standby,
-    /// It has not been answered yet.
-    Connecting,
-    /// Updates come in.
-    Running,
-    /// Updates do not come in; it tries again.
-    Failing {
-        /// Since when without a break.
-        since: Timestamp,
-        /// The last reason; carries no secret.
-        why: String,
-    },
-}
 
 /// The update loop and what it needs.
 pub struct Poller {
