@@ -1,6 +1,7 @@
 //! radgram: a RADIUS server that lets a MikroTik VPN log-in through only after a yes in Telegram.
 
 pub mod clock;
+pub mod config;
 pub mod crypto;
 pub mod dictionary;
 pub mod domain;
