@@ -1,5 +1,7 @@
 //! radgram: a RADIUS server that lets a MikroTik VPN log-in through only after a yes in Telegram.
 
+pub mod app;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod crypto;
@@ -7,6 +9,7 @@ pub mod dictionary;
 pub mod domain;
 pub mod entropy;
 pub mod gate;
+pub mod open;
 pub mod proto;
 pub mod secret;
 pub mod store;
