@@ -349,7 +349,21 @@ fn the_first_start_makes_what_it_needs_and_says_what_is_next() {
     assert!(said.contains("operator add NAME --role owner"), "{said}");
     assert!(said.contains("Telegram bot is off"), "{said}");
     assert_eq!((office.mode("radgram.key"), office.mode("radius.toml")), (0o600, 0o600));
-    assert!(office.has("radgram.db"));
+    assert_eq!(office.mode("radgram.db"), 0o600);
+}
+
+#[test]
+fn the_database_is_beside_its_configuration_whatever_the_path() {
+    let office = Office::new();
+    let home = office.directory.path().join("a b 50% ж");
+    fs::create_dir(&home).unwrap();
+    fs::write(home.join("radius.toml"), "").unwrap();
+    let mut command = office.program("user list --config");
+    command.arg(home.join("radius.toml"));
+    let ran = finish(command, "");
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    assert!(home.join("radgram.db").exists() && home.join("radgram.key").exists());
+    assert!(!office.has("radgram.db"));
 }
 
 #[test]

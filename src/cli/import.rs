@@ -54,7 +54,7 @@ pub(super) async fn run(desk: &Desk, file: &Path, how: Try) -> Result<(), Failur
     if how == Try::DryRun {
         return desk.say(&format!("{count} accounts would be added; nothing was changed"));
     }
-    desk.gate.import(&ACTOR, rows, &mut tell).await?;
+    desk.gate.import(&ACTOR, &rows, &mut tell).await?;
     desk.say(&format!("{count} accounts are added"))
 }
 

@@ -73,7 +73,7 @@ stub! {
     end_session(id: SessionId) -> ();
     cut_connection(id: ConnectionId) -> ();
     acknowledge_alarm(id: i64) -> ();
-    import(rows: Vec<ImportRow>, progress: &mut (dyn FnMut(usize, usize) + Send)) -> ImportReport;
+    import(rows: &[ImportRow], progress: &mut (dyn FnMut(usize, usize) + Send)) -> ImportReport;
 }
 
 impl Gate {
