@@ -24,7 +24,8 @@ fn own_address() -> String {
     format!("127.{}.{b}.{c}", 64 + a % 64)
 }
 
-/// Starts the server and waits until it listens.
+/// Starts the server and waits until it has said what is to be done next: the database is there, and what radclient sends
+/// before the sockets are open it sends again.
 fn serve(directory: &Path, address: &str) -> Server {
     let mut child = Command::new(PROGRAM)
         .arg("serve")
@@ -37,7 +38,7 @@ fn serve(directory: &Path, address: &str) -> Server {
         .spawn()
         .unwrap();
     let said = BufReader::new(child.stdout.take().unwrap()).lines();
-    let ready = said.map_while(Result::ok).any(|line| line.contains("ready"));
+    let ready = said.map_while(Result::ok).any(|line| line.contains("the Telegram bot is off"));
     assert!(ready, "the server ended before it was ready");
     Server(child)
 }
