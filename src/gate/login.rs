@@ -167,13 +167,24 @@ impl Logins {
         self.store.reader().login(token_hash, self.clock.now()).await
     }
 
-    /// Stores a web log-in.
+    /// Stores a new web log-in.
     ///
     /// # Errors
-    /// The database does not answer, or the operator is gone.
-    pub async fn save_login(&self, login: &NewLogin<'_>) -> Result<(), StoreError> {
+    /// [`StoreError::Conflict`] if its token exists; the database does not answer, or the operator is gone.
+    pub async fn add_login(&self, login: &NewLogin<'_>) -> Result<(), StoreError> {
         let mut tx = self.store.begin().await?;
-        tx.save_login(login).await?;
+        tx.add_login(login).await?;
+        tx.commit(self.clock.now()).await?;
+        Ok(())
+    }
+
+    /// Changes a web log-in, if it was not ended meanwhile.
+    ///
+    /// # Errors
+    /// As [`Logins::add_login`].
+    pub async fn change_login(&self, login: &NewLogin<'_>) -> Result<(), StoreError> {
+        let mut tx = self.store.begin().await?;
+        tx.change_login(login).await?;
         tx.commit(self.clock.now()).await?;
         Ok(())
     }
@@ -299,7 +310,7 @@ mod tests {
             ("c", second, now),
         ] {
             let login = NewLogin { token_hash, operator: Some(operator), data: "{}", expires_at };
-            logins.save_login(&login).await.unwrap();
+            logins.add_login(&login).await.unwrap();
         }
         logins.remove_operator(&Actor::CommandLine, first).await.unwrap();
         assert!(logins.login("a").await.unwrap().is_none());

@@ -197,22 +197,33 @@ impl Tx {
         Ok(())
     }
 
-    /// Stores a web log-in, in place of what its token opened before.
+    /// Adds a web log-in.
     ///
     /// # Errors
-    /// The database does not answer, or the operator is gone.
-    pub async fn save_login(&mut self, login: &NewLogin<'_>) -> Result<()> {
-        sqlx::query(
-            "insert into logins (token_hash, operator_id, data, expires_at) values ($1, $2, $3, $4)
-             on conflict (token_hash) do update
-             set operator_id = excluded.operator_id, data = excluded.data, expires_at = excluded.expires_at",
-        )
-        .bind(login.token_hash)
-        .bind(login.operator.map(|operator| operator.0))
-        .bind(login.data)
-        .bind(login.expires_at.millis())
-        .execute(self.sql())
-        .await?;
+    /// [`StoreError::Conflict`] if its token exists; the database does not answer, or the operator is gone.
+    pub async fn add_login(&mut self, login: &NewLogin<'_>) -> Result<()> {
+        sqlx::query("insert into logins (token_hash, operator_id, data, expires_at) values ($1, $2, $3, $4)")
+            .bind(login.token_hash)
+            .bind(login.operator.map(|operator| operator.0))
+            .bind(login.data)
+            .bind(login.expires_at.millis())
+            .execute(self.sql())
+            .await?;
+        Ok(())
+    }
+
+    /// Changes a web log-in, if it was not ended meanwhile.
+    ///
+    /// # Errors
+    /// As [`Tx::add_login`].
+    pub async fn change_login(&mut self, login: &NewLogin<'_>) -> Result<()> {
+        sqlx::query("update logins set operator_id = $1, data = $2, expires_at = $3 where token_hash = $4")
+            .bind(login.operator.map(|operator| operator.0))
+            .bind(login.data)
+            .bind(login.expires_at.millis())
+            .bind(login.token_hash)
+            .execute(self.sql())
+            .await?;
         Ok(())
     }
 
