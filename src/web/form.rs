@@ -169,7 +169,6 @@ impl Field {
         Self { autocomplete, ..self }
     }
 
-
     /// The type of an `input`.
     pub(super) fn input_type(&self) -> &'static str {
         match self.kind {
