@@ -100,6 +100,8 @@ pub(super) struct Field {
     pub(super) need: Need,
     pub(super) focus: Focus,
     pub(super) autocomplete: &'static str,
+    /// The id of a `datalist`, or nothing.
+    pub(super) list: &'static str,
 }
 
 /// What a field is made of.
@@ -137,6 +139,7 @@ impl Field {
             need: Need::Required,
             focus: Focus::None,
             autocomplete: "off",
+            list: "",
         }
     }
 
@@ -167,6 +170,10 @@ impl Field {
 
     pub(super) fn complete(self, autocomplete: &'static str) -> Self {
         Self { autocomplete, ..self }
+    }
+
+    pub(super) fn suggest(self, list: &'static str) -> Self {
+        Self { list, ..self }
     }
 
     /// The type of an `input`.

@@ -85,7 +85,7 @@ async fn load(visit: &Visit, filter: Filter, form: &Grant, errors: &Errors) -> R
     let hours = usual_hours(visit, "session_hours").await?;
     let typed = if form.hours.is_empty() { &hours } else { &form.hours };
     let mut fields = vec![
-        Field::text("account", "Account", &form.account),
+        Field::text("account", "Account", &form.account).suggest("names"),
         Field::number("hours", "Hours", typed, 1, HOURS).help("From 1 to 168."),
     ];
     if !errors.is_empty() {

@@ -11,6 +11,9 @@ use crate::text::{Language, Texts};
 /// Nearer than this is "now".
 const NOW: Duration = Duration::from_secs(2);
 
+/// From here on, seconds do not matter.
+const COARSE: Duration = Duration::from_secs(600);
+
 static TEXTS: LazyLock<Texts> = LazyLock::new(Texts::new);
 
 /// The moment of a page, and the zone that it shows times in.
@@ -58,9 +61,10 @@ impl Times {
     }
 }
 
-/// A length of time in words.
-pub(super) fn span(length: Duration) -> String {
-    TEXTS.span(Language::En, length)
+/// A length of time in words; seconds are left out where they do not matter.
+fn span(length: Duration) -> String {
+    let whole = if length >= COARSE { Duration::from_secs(length.as_secs() / 60 * 60) } else { length };
+    TEXTS.span(Language::En, whole)
 }
 
 #[cfg(test)]
@@ -80,6 +84,8 @@ mod tests {
     fn times_are_relative_to_now() {
         check(0, "now");
         check(300, "in 5 min");
+        check(-599, "9 min 59 s ago");
+        check(-659, "10 min ago");
         check(-7380, "2 h 3 min ago");
     }
 

@@ -93,7 +93,10 @@ async fn load(visit: &Visit, id: UserId, draft: Option<Draft>, errors: &Errors) 
             .map(|state| AccountDraft { name: state.account.name.clone(), password: Hidden::default() })
             .collect(),
     });
-    let fields = with_errors(fields(&draft, allowed(visit).await?), errors);
+    let mut fields = fields(&draft, allowed(visit).await?);
+    if !errors.is_empty() {
+        fields = with_errors(fields, errors);
+    }
     let sessions = reader.sessions_of(id, SESSIONS).await?;
     let shell = visit.shell("/users").await?;
     Ok(Page { shell, line, accounts, sessions, beside: errors.beside(&fields), fields })
