@@ -1,1 +1,3 @@
+//! The radgram program.
+
 fn main() {}

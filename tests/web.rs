@@ -247,7 +247,12 @@ async fn accounts_are_bound_on_the_users_page() {
     browser
         .post(&path, &[("name", "Ann"), ("account1", "a"), ("account2", "b"), ("account3", "c")])
         .await
-        .assert_form(&["at most 2 accounts", "value=\"c\""]);
+        .assert_form(&["may have 2 accounts", "id=\"account3-error\"", "value=\"c\""]);
+    browser
+        .post(&path, &[("name", "Ann"), ("account1", ""), ("account2", "bobs")])
+        .await
+        .assert_form(&["id=\"account2-error\""])
+        .assert_lacks(&["id=\"account1-error\""]);
     browser
         .post(&path, &[("name", "Ann"), ("password1", SECRET)])
         .await
@@ -340,6 +345,93 @@ async fn a_grant_wants_an_account_and_hours() {
         "value=\"nobody\"",
         "value=\"200\"",
     ]);
+}
+
+#[tokio::test]
+async fn sessions_are_granted_extended_and_ended() {
+    let site = Site::start().await;
+    let ann = site.user(1, "Ann", UserState::Approved).await;
+    let account = site.account("ann", Some(ann)).await;
+    let router = site.router("office", "192.0.2.1").await;
+    let mut browser = site.logged_in("olga").await;
+    browser.post("/sessions", &[("account", " ANN "), ("hours", "8")]).await.assert_redirect("/sessions");
+    browser.get("/sessions").await.assert_page(&["The session is granted", "in 8 h", "not connected"]);
+    browser.post("/sessions/1/extend", &[("hours", "x")]).await.assert_redirect("/sessions");
+    browser.get("/sessions").await.assert_page(&["Not extended: expected a whole number of hours"]);
+    browser.post("/sessions/1/extend", &[("hours", "2")]).await.assert_redirect("/sessions");
+    browser.get("/sessions").await.assert_page(&["The session is extended.", "in 10 h"]);
+    let session = radgram::domain::id::SessionId(1);
+    site.connection(router, account, Some(session), "ann", "203.0.113.7").await;
+    browser.get("/sessions").await.assert_page(&["203.0.113.7", "office"]);
+    browser.post("/connections/1/hold", &[]).await.assert_status(StatusCode::NOT_FOUND);
+    browser.post("/sessions/1/end", &[]).await.assert_redirect("/sessions");
+    browser.get("/sessions").await.assert_page(&["The session is ended", "No session is open."]);
+    browser.get("/").await.assert_page(&["Not cut yet", "on router office since"]);
+    browser.post("/sessions/1/end", &[]).await.assert_redirect("/sessions");
+    browser.get("/sessions").await.assert_page(&["role=\"alert\""]);
+    browser.post("/sessions/99/end", &[]).await.assert_status(StatusCode::NOT_FOUND);
+    browser.get("/audit").await.assert_page(&["session.grant", "session.extend", "session.end", "operator olga"]);
+}
+
+#[tokio::test]
+async fn accounts_are_switched_and_deleted() {
+    let site = Site::start().await;
+    let ann = site.user(1, "Ann", UserState::Approved).await;
+    let mut browser = site.logged_in("olga").await;
+    browser.post("/accounts", &[("account", "ann"), ("password", SECRET)]).await.assert_redirect("/accounts");
+    browser
+        .post("/accounts", &[("account", "ANN"), ("password", SECRET)])
+        .await
+        .assert_form(&["taken", "value=\"ANN\""]);
+    browser.get("/accounts").await.assert_page(&["nobody", "enabled"]);
+    let own = format!("/users/{ann}");
+    browser.post("/accounts/1/disable", &[("user", &ann.to_string())]).await.assert_redirect(&own);
+    browser.get("/accounts?q=an").await.assert_page(&["disabled", "1 of 1"]);
+    browser.post("/accounts/1/enable", &[]).await.assert_redirect("/accounts");
+    browser.post("/accounts/1/unlock", &[]).await.assert_redirect("/accounts");
+    browser.post("/accounts/1/delete", &[]).await.assert_redirect("/accounts");
+    browser.get("/accounts").await.assert_page(&["ann is deleted.", "No accounts yet."]);
+}
+
+#[tokio::test]
+async fn people_are_added_rejected_blocked_and_deleted() {
+    let site = Site::start().await;
+    let mut browser = site.logged_in("olga").await;
+    browser.post("/users", &[("name", "Ann"), ("telegram_id", "@ann")]).await.assert_form(&[
+        "a Telegram id is a number",
+        "value=\"@ann\"",
+        "value=\"Ann\"",
+    ]);
+    browser.post("/users", &[("name", "Ann"), ("telegram_id", "17")]).await.assert_redirect("/users/1");
+    browser.post("/users", &[("name", "Bob"), ("telegram_id", "17")]).await.assert_form(&["taken"]);
+    site.user(18, "Bob", UserState::Pending).await;
+    browser.post("/users/2/reject", &[("reason", "not <known>")]).await.assert_redirect("/users");
+    browser.get("/users").await.assert_page(&["Bob is rejected.", "not &#60;known&#62;"]);
+    browser.post("/users/2/block", &[]).await.assert_redirect("/users/2");
+    browser.get("/users/2").await.assert_page(&["The person is rejected: cannot block."]);
+    browser.post("/users/1/block", &[]).await.assert_redirect("/users/1");
+    browser.post("/users/1/unblock", &[]).await.assert_redirect("/users/1");
+    browser.post("/users/1/delete", &[]).await.assert_redirect("/users");
+    browser.get("/users").await.assert_page(&["Ann is deleted."]);
+}
+
+#[tokio::test]
+async fn alarms_are_acknowledged_and_strangers_become_routers() {
+    let site = Site::start().await;
+    let now = radgram::clock::Clock::now(&site.clock);
+    let mut tx = site.store.begin().await.unwrap();
+    tx.raise("not_me", "1", "ann says: not me", now).await.unwrap();
+    tx.commit(now).await.unwrap();
+    site.gate.note_stranger("198.51.100.9".parse().unwrap());
+    let mut browser = site.logged_in("root").await;
+    browser.get("/").await.assert_page(&["ann says: not me", "Unknown routers are calling"]);
+    browser.post("/alarms/1/acknowledge", &[]).await.assert_redirect("/");
+    browser.get("/").await.assert_page(&["The alarm is acknowledged."]).assert_lacks(&["ann says"]);
+    browser.get("/routers").await.assert_page(&["198.51.100.9", "/routers/new?address=198.51.100.9"]);
+    browser.get("/routers/new?address=198.51.100.9").await.assert_page(&["value=\"198.51.100.9\""]);
+    site.router("office", "192.0.2.1").await;
+    browser.post("/routers/1/remove", &[]).await.assert_redirect("/routers");
+    browser.get("/routers").await.assert_page(&["office is removed"]);
 }
 
 #[tokio::test]

@@ -8,10 +8,10 @@ use axum::extract::Path;
 use axum::response::{IntoResponse, Response};
 
 use super::error::WebError;
-use super::shim::Stranger;
 use super::visit::{Deciding, Shell, Viewing};
 use crate::domain::id::NasId;
 use crate::domain::user::UserState;
+use crate::gate::{BotState, Stranger};
 use crate::store::alarm::Alarm;
 use crate::store::cut::Cut;
 use crate::store::user::UserLine;
@@ -29,14 +29,7 @@ struct Page {
     health: Result<(), String>,
     cuts: Vec<(Cut, String)>,
     strangers: Vec<Stranger>,
-    bot: Bot,
-}
-
-/// How the bot stands, in words.
-struct Bot {
-    /// A class of the style sheet.
-    mood: &'static str,
-    text: String,
+    bot: BotState,
 }
 
 /// `GET /`
@@ -55,7 +48,7 @@ pub(super) async fn page(visit: Viewing) -> Result<Response, WebError> {
         connections: reader.open_connection_count().await?,
         users: count,
         routers: reader.routers().await?.routers.len(),
-        health: visit.gate().health(),
+        health: visit.gate().health().await,
         cuts: cuts
             .into_iter()
             .map(|cut| {
@@ -64,7 +57,7 @@ pub(super) async fn page(visit: Viewing) -> Result<Response, WebError> {
             })
             .collect(),
         strangers: visit.gate().strangers(),
-        bot: Bot { mood: "", text: "off".to_owned() },
+        bot: visit.gate().bot_state(),
     };
     Ok(page.into_response())
 }

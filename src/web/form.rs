@@ -77,6 +77,11 @@ impl Errors {
         self.0.iter().filter(|(name, _)| !shown(name)).map(|(_, message)| message.clone()).collect()
     }
 
+    /// The same messages, at the fields that `place` names instead.
+    pub(super) fn moved(self, place: impl Fn(&'static str) -> &'static str) -> Self {
+        Self(self.0.into_iter().map(|(field, message)| (place(field), message)).collect())
+    }
+
     /// A refusal that belongs into the form; any other is an error page.
     pub(super) fn of(refused: Refused) -> Result<Self, WebError> {
         match refused {

@@ -24,7 +24,6 @@ mod operators;
 mod routers;
 mod sessions;
 mod settings;
-pub mod shim;
 mod user;
 mod users;
 
@@ -45,8 +44,8 @@ use tower_http::set_header::SetResponseHeaderLayer;
 use tower_http::timeout::TimeoutLayer;
 use tower_http::trace::TraceLayer;
 
-use self::shim::Gate;
 use self::throttle::Throttle;
+use crate::gate::Gate;
 
 /// The largest body of a request, in bytes: the longest form is a page of settings.
 const BODY_BYTES: usize = 64 * 1024;

@@ -12,10 +12,7 @@ pub(super) async fn health(State(state): State<WebState>, client: Client) -> Res
     if !client.may_probe(&state.config().metrics_from) {
         return StatusCode::NOT_FOUND.into_response();
     }
-    if let Err(error) = state.gate().reader().ping().await {
-        return (StatusCode::SERVICE_UNAVAILABLE, format!("{error}\n")).into_response();
-    }
-    match state.gate().health() {
+    match state.gate().health().await {
         Ok(()) => "ok\n".into_response(),
         Err(reason) => (StatusCode::SERVICE_UNAVAILABLE, format!("{reason}\n")).into_response(),
     }
@@ -26,5 +23,6 @@ pub(super) async fn metrics(State(state): State<WebState>, client: Client) -> Re
     if !client.may_probe(&state.config().metrics_from) {
         return StatusCode::NOT_FOUND.into_response();
     }
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], state.gate().metrics_text()).into_response()
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], state.gate().metrics().render())
+        .into_response()
 }

@@ -9,12 +9,12 @@ use serde::Deserialize;
 
 use super::error::WebError;
 use super::form::{Errors, Field, Hidden, Typed, with_errors};
-use super::shim::Stranger;
 use super::visit::{Owning, Shell, Viewing, Visit};
 use crate::domain::id::RouterId;
 use crate::domain::router::{
     COA_PORT, Demand, Router, Signs, router_name, shared_secret, shown_network, source_network,
 };
+use crate::gate::Stranger;
 use crate::secret::Secret;
 use crate::store::router::{NasLine, RouterForm};
 

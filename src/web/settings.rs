@@ -99,15 +99,7 @@ pub(super) async fn set(
     match visit.gate().set_setting(&visit.actor(), setting.name, Level::System, &typed.value).await {
         Ok(()) => visit.done(format!("{name} is saved and holds from now on."), &place(setting)).await,
         Err(refused) => {
-            let errors = match setting.accept(&typed.value) {
-                // The same words as the command line, without the name that the form shows already.
-                Err(bad) => {
-                    let mut errors = Errors::none();
-                    errors.add("value", format!("expected {}", bad.expected));
-                    errors
-                }
-                Ok(_) => Errors::of(refused)?,
-            };
+            let errors = Errors::of(refused)?;
             let page = load(&visit, Some(Draft { setting, value: &typed.value, errors })).await?;
             Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response())
         }

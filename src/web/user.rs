@@ -11,7 +11,6 @@ use serde::Deserialize;
 
 use super::error::WebError;
 use super::form::{Errors, Field, Hidden, Typed, with_errors};
-use super::shim::{AccountField, UserForm};
 use super::visit::{Deciding, Shell, Viewing, Visit};
 use crate::domain::account::{Account, Lock, Switch};
 use crate::domain::credential::Credential;
@@ -19,6 +18,7 @@ use crate::domain::id::UserId;
 use crate::domain::session::{Session, State};
 use crate::domain::setting::{Level, Setting};
 use crate::domain::user::UserStep;
+use crate::gate::{AccountField, UserForm};
 use crate::store::user::UserLine;
 
 /// Sessions of a person that their page shows.
@@ -66,6 +66,13 @@ impl Draft {
             AccountDraft { name: text(&format!("account{number}")), password }
         });
         Self { name, accounts: accounts.collect() }
+    }
+
+    /// The field where the person typed what the gate, which gets no empty fields, counts as this one.
+    fn typed_at(&self, field: &'static str) -> &'static str {
+        let Some(counted) = ACCOUNTS.iter().position(|name| *name == field) else { return field };
+        let filled = ACCOUNTS.iter().zip(&self.accounts).filter(|(_, account)| !account.name.trim().is_empty());
+        filled.map(|(name, _)| *name).nth(counted).unwrap_or(field)
     }
 }
 
@@ -155,7 +162,7 @@ pub(super) async fn save(
         let form = UserForm { name: draft.name.clone(), accounts: accounts.collect() };
         match visit.gate().edit_user(&visit.actor(), UserId(id), &form).await {
             Ok(()) => return visit.done("Saved.", &format!("/users/{id}")).await,
-            Err(refused) => errors = Errors::of(refused)?,
+            Err(refused) => errors = Errors::of(refused)?.moved(|field| draft.typed_at(field)),
         }
     }
     let page = load(&visit, UserId(id), Some(draft), &errors).await?;

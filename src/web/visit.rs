@@ -13,13 +13,13 @@ use tower_sessions::Session;
 
 use super::WebState;
 use super::error::{WebError, sentence};
-use super::shim::Gate;
 use super::times::{Times, When};
 use crate::clock::Timestamp;
 use crate::domain::audit::Actor;
 use crate::domain::id::OperatorId;
 use crate::domain::operator::{Operator, Role};
 use crate::domain::setting::Level;
+use crate::gate::Gate;
 use crate::gate::Refused;
 use crate::store::Reader;
 
