@@ -109,9 +109,11 @@ impl Definition {
         Ok(octets)
     }
 
-    /// A value as text: the reverse of [`Self::encode`]; octets that are not of the type as `0x…`.
+    /// A value as text: the reverse of [`Self::encode`]. As `0x…` what is not of the type, what travels hidden, and text
+    /// with control characters, which could deceive who reads a log.
     pub fn decode(&self, octets: &[u8]) -> String {
-        self.text(octets).unwrap_or_else(|| format!("0x{}", hex::encode(octets)))
+        let open = if self.hiding == Hiding::Open { self.text(octets) } else { None };
+        open.unwrap_or_else(|| format!("0x{}", hex::encode(octets)))
     }
 
     fn octets(&self, text: &str) -> Option<Vec<u8>> {
@@ -148,7 +150,7 @@ impl Definition {
             _ => octets,
         };
         Some(match self.kind {
-            Kind::Text => std::str::from_utf8(octets).ok()?.to_owned(),
+            Kind::Text => std::str::from_utf8(octets).ok().filter(|text| !text.contains(char::is_control))?.to_owned(),
             Kind::Octets => return None,
             Kind::Integer | Kind::Date => self.name_of(u32::from_be_bytes(octets.try_into().ok()?)),
             Kind::Integer64 => u64::from_be_bytes(octets.try_into().ok()?).to_string(),
@@ -240,6 +242,8 @@ mod tests {
     fn octets_of_another_type_are_shown_as_they_are() {
         assert_eq!(definition("Session-Timeout").decode(&[1, 2]), "0x0102");
         assert_eq!(definition("User-Name").decode(&[0xff]), "0xff");
+        assert_eq!(definition("User-Name").decode(b"a\nb"), "0x610a62");
+        assert_eq!(definition("User-Password").decode(b"ab"), "0x6162");
         assert_eq!(definition("Service-Type").decode(&[0, 0, 0, 99]), "99");
         assert_eq!(definition("Framed-IPv6-Prefix").decode(&[0; 19]), format!("0x{}", "0".repeat(38)));
     }

@@ -250,13 +250,7 @@ impl Door<'_> {
         place: Option<&Place>,
         now: Timestamp,
     ) -> Result<Option<Timestamp>, Reason> {
-        self.person()?;
-        if self.account.switch == Switch::Disabled {
-            return Err(Reason::AccountDisabled);
-        }
-        if self.account.lock == Lock::Locked {
-            return Err(Reason::AccountLocked);
-        }
+        self.may_hold()?;
         let routers = &self.policy.routers;
         if !routers.is_empty() && !routers.iter().any(|name| name == router.0) {
             return Err(Reason::RouterNotAllowed);
@@ -305,6 +299,23 @@ impl Door<'_> {
     /// Whether `without_session = allow` holds here: a machine's account tied to source networks.
     pub fn is_tied_machine(&self) -> bool {
         self.account.holder == Holder::Machine && !self.policy.source_networks.is_empty()
+    }
+
+    fn usable(&self) -> Result<(), Reason> {
+        match (self.account.switch, self.account.lock) {
+            (Switch::Disabled, _) => Err(Reason::AccountDisabled),
+            (Switch::Enabled, Lock::Locked) => Err(Reason::AccountLocked),
+            (Switch::Enabled, Lock::Open) => Ok(()),
+        }
+    }
+
+    /// Whether the right to be connected may be held at all: person approved, account enabled and not locked.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn may_hold(&self) -> Result<(), Reason> {
+        self.person()?;
+        self.usable()
     }
 
     fn timeout(&self, session: Option<&Session>, admission: Admission, left: Duration) -> Duration {

@@ -1,3 +1,313 @@
 //! The use cases: every change of state, and the outward ports that they call.
+//!
+//! One function changes state: it loads the rows, applies the rule (`domain`, pure), and writes the result together with
+//! its audit line, its messages and what is wanted on routers in one transaction. Ports only deliver afterwards, so a
+//! crash at any point loses nothing and doubles nothing.
 
+pub mod access;
+pub mod accounting;
+mod admin;
+mod answer;
+mod class;
+pub mod directory;
+mod enforce;
+mod guess;
+mod letter;
+mod lifecycle;
+mod person;
 pub mod ports;
+mod post;
+mod refused;
+mod session;
+mod slots;
+mod stranger;
+mod sweep;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{Notify, mpsc, watch};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+pub use admin::{AccountField, ImportReport, ImportRow, UserForm};
+pub use refused::Refused;
+pub use stranger::Stranger;
+
+use self::access::Errand;
+use self::accounting::Queued;
+use self::directory::Directory;
+use self::guess::Guesses;
+use self::ports::{Asker, Cutter};
+use self::slots::Slots;
+use self::stranger::Strangers;
+use crate::clock::{Clock, Timestamp};
+use crate::crypto::hex;
+use crate::domain::credential::Credential;
+use crate::entropy::Entropy;
+use crate::metrics::Metrics;
+use crate::secret::Secret;
+use crate::store::attempt::Attempt;
+use crate::store::{Committed, Noun, Reader, Store, StoreError};
+use crate::text::Texts;
+
+/// A leader that does not renew for this long has lost its role.
+const LEADERSHIP: Duration = Duration::from_secs(15);
+
+/// The use cases, over one store. Shared by every edge as `Arc<Gate>`.
+pub struct Gate {
+    store: Store,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
+    texts: Arc<Texts>,
+    metrics: Arc<Metrics>,
+    directory: Directory,
+    slots: Slots,
+    guesses: Guesses,
+    strangers: Strangers,
+    class_key: [u8; 32],
+    decoy: Credential,
+    instance: String,
+    errands: Queue<Errand>,
+    attempts: Queue<Attempt>,
+    records: Queue<Queued>,
+    wake: Wake,
+    leadership: Mutex<HashMap<&'static str, Timestamp>>,
+    bot: watch::Sender<BotState>,
+}
+
+/// What the bot is doing, for pages and health.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum BotState {
+    /// There is no bot (no token), or it was stopped.
+    #[default]
+    Off,
+    /// Another instance fetches the updates.
+    Standby,
+    /// It has not been answered yet.
+    Connecting,
+    /// Updates come in.
+    Running,
+    /// Updates do not come in; it tries again.
+    Failing {
+        /// Since when without a break.
+        since: Timestamp,
+        /// The last reason; carries no secret.
+        why: String,
+    },
+}
+
+/// A bounded queue: both ends, until its worker takes the receiving one.
+struct Queue<T> {
+    sender: mpsc::Sender<T>,
+    receiver: Mutex<Option<mpsc::Receiver<T>>>,
+}
+
+impl<T> Queue<T> {
+    fn new(length: usize) -> Self {
+        let (sender, receiver) = mpsc::channel(length);
+        Self { sender, receiver: Mutex::new(Some(receiver)) }
+    }
+
+    fn take(&self) -> Option<mpsc::Receiver<T>> {
+        self.receiver.lock().ok().and_then(|mut receiver| receiver.take())
+    }
+}
+
+/// Wakes the workers when there may be something to do.
+#[derive(Default)]
+struct Wake {
+    lifecycle: Notify,
+    enforce: Notify,
+    post: Notify,
+}
+
+impl Gate {
+    /// Builds the use cases over an open store.
+    ///
+    /// # Errors
+    /// The database does not answer, or holds what cannot be understood.
+    pub async fn open(store: Store, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>) -> Result<Arc<Gate>, StoreError> {
+        let directory = Directory::open(store.reader().clone()).await?;
+        let class_key = store.reader().derive_key("class");
+        let decoy = Credential::of_password(Secret::new(hex::encode(&entropy.bytes::<16>())));
+        let instance = hex::encode(&entropy.bytes::<8>());
+        Ok(Arc::new(Gate {
+            directory,
+            class_key,
+            decoy,
+            instance,
+            store,
+            clock,
+            entropy,
+            texts: Arc::default(),
+            metrics: Arc::default(),
+            slots: Slots::default(),
+            guesses: Guesses::default(),
+            strangers: Strangers::default(),
+            errands: Queue::new(access::ERRANDS),
+            attempts: Queue::new(access::ATTEMPTS),
+            records: Queue::new(accounting::RECORDS),
+            wake: Wake::default(),
+            leadership: Mutex::default(),
+            bot: watch::Sender::new(BotState::Off),
+        }))
+    }
+
+    /// Starts the workers that need no port: the directory's poll, accounting, attempts, errands and due times.
+    pub fn start(self: &Arc<Self>, tracker: &TaskTracker, cancel: &CancellationToken) {
+        tracker.spawn(self.clone().follow_changes(cancel.clone()));
+        tracker.spawn(self.clone().write_attempts(cancel.clone()));
+        tracker.spawn(self.clone().write_records(cancel.clone()));
+        tracker.spawn(self.clone().run_errands(cancel.clone()));
+        tracker.spawn(self.clone().run_lifecycle(cancel.clone()));
+        tracker.spawn(self.clone().run_sweep(cancel.clone()));
+    }
+
+    /// Starts the worker that ends connections on routers.
+    pub fn start_enforcing(
+        self: &Arc<Self>,
+        cutter: Arc<dyn Cutter>,
+        tracker: &TaskTracker,
+        cancel: &CancellationToken,
+    ) {
+        tracker.spawn(self.clone().run_enforce(cutter, cancel.clone()));
+    }
+
+    /// Starts the worker that delivers the outbox.
+    pub fn start_posting(self: &Arc<Self>, asker: Arc<dyn Asker>, tracker: &TaskTracker, cancel: &CancellationToken) {
+        tracker.spawn(self.clone().run_post(asker, cancel.clone()));
+    }
+
+    /// The reading half of the store.
+    pub fn reader(&self) -> &Reader {
+        self.store.reader()
+    }
+
+    /// The store, for `login` alone.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// The time now.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// The clock.
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.clock
+    }
+
+    /// The source of randomness.
+    pub fn entropy(&self) -> &Arc<dyn Entropy> {
+        &self.entropy
+    }
+
+    /// The counters.
+    pub fn metrics(&self) -> &Arc<Metrics> {
+        &self.metrics
+    }
+
+    /// The texts.
+    pub fn texts(&self) -> &Arc<Texts> {
+        &self.texts
+    }
+
+    /// The caches.
+    pub fn directory(&self) -> &Directory {
+        &self.directory
+    }
+
+    /// Who calls from addresses of no router, the last callers first.
+    pub fn strangers(&self) -> Vec<Stranger> {
+        self.strangers.list()
+    }
+
+    /// Somebody called from an address of no router.
+    pub fn note_stranger(&self, address: std::net::IpAddr) {
+        self.strangers.note(address, self.now());
+    }
+
+    /// The state of the bot.
+    pub fn bot_state(&self) -> BotState {
+        self.bot.borrow().clone()
+    }
+
+    /// Where the bot tells how it fares.
+    pub fn bot_channel(&self) -> watch::Sender<BotState> {
+        self.bot.clone()
+    }
+
+    /// Whether the database answers and the caches follow it.
+    ///
+    /// # Errors
+    /// Why not, in words.
+    pub async fn health(&self) -> Result<(), String> {
+        self.reader().ping().await.map_err(|error| error.to_string())?;
+        if self.directory.is_fresh() {
+            Ok(())
+        } else {
+            Err("the changes of the database cannot be followed".to_owned())
+        }
+    }
+
+    /// Takes or keeps a role among the instances. The database is asked only when a third of the time is left.
+    async fn leads(&self, role: &'static str) -> bool {
+        let now = self.now();
+        let held = self.held().get(role).copied();
+        if held.is_some_and(|until| now + LEADERSHIP / 3 < until && until <= now + LEADERSHIP) {
+            return true;
+        }
+        let until = now + LEADERSHIP;
+        let leads = self.store.lead(role, &self.instance, now, until).await.unwrap_or_else(|error| {
+            tracing::warn!(role, %error, "leadership cannot be asked for");
+            false
+        });
+        if leads {
+            self.held().insert(role, until);
+        } else {
+            self.held().remove(role);
+        }
+        leads
+    }
+
+    fn held(&self) -> std::sync::MutexGuard<'_, HashMap<&'static str, Timestamp>> {
+        self.leadership.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Gives up what this instance leads, so that another one takes over at once.
+    pub async fn resign(&self) {
+        if let Err(error) = self.store.resign(&self.instance).await {
+            tracing::warn!(%error, "leadership cannot be given up; it lapses by itself");
+        }
+    }
+
+    /// When a worker looks again: at its next due time, or after a while; a second after a failure.
+    fn next_look(&self, next: Result<Option<Timestamp>, StoreError>, failure: &str, longest: Duration) -> Timestamp {
+        let now = self.now();
+        match next {
+            // What is due already is under way, or failed just now: its end wakes the worker.
+            Ok(next) => next.filter(|at| *at > now).unwrap_or(now + longest).min(now + longest),
+            Err(error) => {
+                tracing::error!(%error, "{failure}");
+                now + Duration::from_secs(1)
+            }
+        }
+    }
+
+    /// A transaction was committed: forget what it changed, and wake whoever has something to do.
+    fn after(&self, committed: &Committed) {
+        self.directory.forget(committed);
+        if committed.changes.iter().any(|change| matches!(change.noun, Noun::Work | Noun::Setting)) {
+            self.wake_workers();
+        }
+    }
+
+    fn wake_workers(&self) {
+        self.wake.lifecycle.notify_one();
+        self.wake.enforce.notify_one();
+        self.wake.post.notify_one();
+    }
+}

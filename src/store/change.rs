@@ -159,6 +159,21 @@ impl Tx {
         Fields::of("meta", &row).int("value")
     }
 
+    /// Stores the number `name`, whatever it was.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn set_mark(&mut self, name: &'static str, value: i64) -> Result<()> {
+        sqlx::query(
+            "insert into meta (name, value) values ($1, $2) on conflict (name) do update set value = excluded.value",
+        )
+        .bind(name)
+        .bind(value)
+        .execute(self.sql())
+        .await?;
+        Ok(())
+    }
+
     /// The stored number `name`.
     ///
     /// # Errors

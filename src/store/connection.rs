@@ -153,8 +153,9 @@ pub(super) async fn open_of(sql: &mut AnyConnection, account: AccountId) -> Resu
 
 pub(super) async fn held_by(sql: &mut AnyConnection, session: SessionId) -> Result<Vec<Held>> {
     let rows = sqlx::query(
+        // One that ended is held until its session has heard of it.
         "select id, router_id, station, presence, presence_at from connections
-         where session_id = $1 and ended_at is null order by started_at, id",
+         where session_id = $1 and (ended_at is null or fresh is not null) order by started_at, id",
     )
     .bind(session.0)
     .fetch_all(sql)
@@ -205,6 +206,19 @@ impl Reader {
         .fetch_all(&mut *self.connection().await?)
         .await?;
         each(&rows, read)
+    }
+
+    /// When the next question about a connection runs out.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn next_unanswered(&self) -> Result<Option<Timestamp>> {
+        let row = sqlx::query(
+            "select min(presence_at) as due from connections where ended_at is null and presence = 'asked'",
+        )
+        .fetch_one(&mut *self.connection().await?)
+        .await?;
+        Fields::of("connections", &row).maybe_time("due")
     }
 
     /// How many connections are open.
@@ -283,7 +297,8 @@ impl Tx {
             "insert into connections (nas_id, router_id, acct_session_id, user_name, account_id, session_id, station, nas_ip,
              framed_ip, authentic, classed, started_at, seen_at, seconds, input_octets, output_octets, input_packets,
              output_packets, fresh, ended_at, cause)
-             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)",
+             values ($1, $2, $3, $4, (select id from accounts where id = $5), (select id from sessions where id = $6), $7, $8,
+             $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)",
         )
         .bind(booking.nas.0)
         .bind(record.nas.router.0)
@@ -423,20 +438,37 @@ impl Tx {
         each(&rows, read)
     }
 
-    /// Connections whose session has yet to hear of them, oldest first; at most [`LIST_ROWS`].
+    /// Connections of an account (or of none) that its session has yet to hear of, oldest first; at most [`LIST_ROWS`].
     ///
     /// # Errors
     /// The database does not answer, or a row is corrupt.
-    pub async fn fresh_connections(&mut self) -> Result<Vec<Connection>> {
+    pub async fn fresh_connections(&mut self, account: Option<AccountId>) -> Result<Vec<Connection>> {
         let rows = sqlx::query(
             "select id, nas_id, router_id, acct_session_id, user_name, account_id, session_id, station, nas_ip, framed_ip,
              authentic, classed, started_at, seen_at, presence, presence_at, kept, input_octets, output_octets, input_packets,
-             output_packets, ended_at, cause from connections where fresh is not null order by id limit $1",
+             output_packets, ended_at, cause from connections
+             where fresh is not null and coalesce(account_id, 0) = $1 order by id limit $2",
         )
+        .bind(account.map_or(0, |account| account.0))
         .bind(LIST_ROWS)
         .fetch_all(self.sql())
         .await?;
         each(&rows, read)
+    }
+
+    /// The accounts that have fresh connections (`None`: connections of no account); at most [`LIST_ROWS`].
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn fresh_accounts(&mut self) -> Result<Vec<Option<AccountId>>> {
+        let rows = sqlx::query(
+            "select account_id, min(id) as id from connections where fresh is not null
+             group by account_id order by min(id) limit $1",
+        )
+        .bind(LIST_ROWS)
+        .fetch_all(self.sql())
+        .await?;
+        each(&rows, |row| Ok(Fields::of("connections", row).maybe_int("account_id")?.map(AccountId)))
     }
 
     /// The session has heard of the connection.
@@ -446,6 +478,25 @@ impl Tx {
     pub async fn mark_heard(&mut self, id: ConnectionId) -> Result<()> {
         sqlx::query("update connections set fresh = null where id = $1").bind(id.0).execute(self.sql()).await?;
         Ok(())
+    }
+
+    /// The accounts with open connections whose question ran out at `now`; at most [`LIST_ROWS`].
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn unanswered_connections(&mut self, now: Timestamp) -> Result<Vec<(AccountId, ConnectionId)>> {
+        let rows = sqlx::query(
+            "select id, account_id from connections where ended_at is null and presence = 'asked' and presence_at <= $1
+             and account_id is not null order by id limit $2",
+        )
+        .bind(now.millis())
+        .bind(LIST_ROWS)
+        .fetch_all(self.sql())
+        .await?;
+        each(&rows, |row| {
+            let fields = Fields::of("connections", row);
+            Ok((AccountId(fields.int("account_id")?), ConnectionId(fields.int("id")?)))
+        })
     }
 
     /// Writes the presence of a connection.

@@ -103,22 +103,6 @@ impl Tx {
         Ok(())
     }
 
-    /// The cuts to be tried at `now`; at most [`LIST_ROWS`].
-    ///
-    /// # Errors
-    /// The database does not answer, or a row is corrupt.
-    pub async fn due_cuts(&mut self, now: Timestamp) -> Result<Vec<Cut>> {
-        let rows = sqlx::query(
-            "select id, nas_id, connection_id, acct_session_id, user_name, nas_ip, framed_ip, why, created_at, tries, outcome
-             from cuts where done_at is null and due_at <= $1 order by due_at, id limit $2",
-        )
-        .bind(now.millis())
-        .bind(LIST_ROWS)
-        .fetch_all(self.sql())
-        .await?;
-        each(&rows, read)
-    }
-
     /// Notes what the router said, and when to try again.
     ///
     /// # Errors
@@ -169,6 +153,22 @@ impl Tx {
 }
 
 impl Reader {
+    /// The cuts to be tried at `now`; at most [`LIST_ROWS`].
+    ///
+    /// # Errors
+    /// The database does not answer, or a row is corrupt.
+    pub async fn due_cuts(&self, now: Timestamp) -> Result<Vec<Cut>> {
+        let rows = sqlx::query(
+            "select id, nas_id, connection_id, acct_session_id, user_name, nas_ip, framed_ip, why, created_at, tries, outcome
+             from cuts where done_at is null and due_at <= $1 order by due_at, id limit $2",
+        )
+        .bind(now.millis())
+        .bind(LIST_ROWS)
+        .fetch_all(&mut *self.connection().await?)
+        .await?;
+        each(&rows, read)
+    }
+
     /// When the next cut is to be tried.
     ///
     /// # Errors

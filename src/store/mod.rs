@@ -23,6 +23,7 @@ pub mod session;
 pub mod setting;
 pub mod user;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -161,6 +162,11 @@ impl Reader {
         Ok(self.pool.acquire().await?)
     }
 
+    /// A key for another purpose than sealing, derived from the master key.
+    pub fn derive_key(&self, label: &str) -> [u8; 32] {
+        self.keys.ring.derive(label)
+    }
+
     /// Whether the database answers.
     ///
     /// # Errors
@@ -178,10 +184,7 @@ impl Tx {
 
     /// Notes that a cached row changes; the commit tells every instance.
     pub fn touch(&mut self, noun: Noun, id: i64) {
-        let change = Change { noun, id };
-        if !self.changes.contains(&change) {
-            self.changes.push(change);
-        }
+        self.changes.push(Change { noun, id });
     }
 
     /// Commits, with a `changes` row for each cached row that was touched.
@@ -189,7 +192,9 @@ impl Tx {
     /// # Errors
     /// Nothing was changed.
     pub async fn commit(mut self, now: Timestamp) -> Result<Committed> {
-        let changes = std::mem::take(&mut self.changes);
+        let mut known = HashSet::new();
+        let mut changes = std::mem::take(&mut self.changes);
+        changes.retain(|change| known.insert(*change));
         let last = change::write(&mut self.inner, &changes, now).await?;
         self.inner.commit().await?;
         Ok(Committed { last, changes })

@@ -1,1 +1,1 @@
-
+//! Operators in SQL.

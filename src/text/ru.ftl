@@ -66,3 +66,119 @@ moment = { $day } { $month ->
     [11] ноября
    *[12] декабря
 } { $time }
+
+# --- buttons ---
+button-yes-hours = Да, на { $hours } ч
+button-not-now = Не сейчас
+button-not-me = Это не я
+button-yes-me = Да, это я
+button-cut-it = Разорвать
+button-extend = Продлить на { $hours } ч
+button-end-now = Отключить сейчас
+button-end-keep = Закрыть доступ, соединение не рвать
+
+# --- questions ---
+knock-question =
+    Кто-то подключается под учётной записью { $account }.
+    Адрес: { $address }
+    Роутер: { $router }
+    Впустить?
+presence-question =
+    Это вы подключились к VPN?
+    Учётная запись: { $account }
+    Адрес: { $address }
+    Роутер: { $router }
+    Время: { $time }
+    Пока нет ответа, соединение не подтверждено и будет разорвано.
+reminder-question =
+    Доступ { $account } закончится через { $left } ({ $until }). Продлить?
+caller-notice =
+    Новое подключение { $account }.
+    Адрес: { $address }
+    Роутер: { $router }
+    Время: { $time }
+    Если это не вы, нажмите кнопку: доступ будет закрыт.
+disable-question = Отключить доступ { $account }?
+choose-account = Для какой учётной записи открыть доступ?
+
+# --- what came of a question, below it ---
+prompt-void = Вопрос больше не актуален.
+prompt-late = Время ответа вышло.
+answer-let-in = Доступ открыт. Подключитесь ещё раз.
+answer-not-now = Хорошо, 10 минут без вопросов. Доступ закрыт.
+answer-not-me = Доступ закрыт, учётная запись заблокирована, администраторы предупреждены.
+answer-confirmed = Подтверждено.
+answer-cut = Соединение разрывается.
+answer-ended = Доступ закрыт.
+answer-extended = Продлено.
+answer-granted = Доступ открыт.
+answer-refused = Отказано: доступ этой учётной записи сейчас закрыт.
+answer-no-more-extensions = Больше продлевать нельзя. Запросите доступ заново, когда он закончится.
+answer-at-the-limit = Дольше нельзя: доступ и так открыт на самый большой срок.
+answer-by-operator = Подтверждено администратором.
+
+# --- what a presser reads ---
+press-late = Эта кнопка больше не действует.
+press-not-yours = Эта кнопка не для вас.
+press-answered = На этот вопрос уже ответили.
+press-hung-up = Соединение уже завершено.
+
+# --- refusals ---
+refused-locked = Учётная запись заблокирована. Обратитесь к администратору.
+refused-disabled = Учётная запись отключена. Обратитесь к администратору.
+refused-hours = Сейчас не разрешённые часы.
+refused-place = С этого адреса или роутера доступ не разрешён.
+refused-user = У вас нет права на доступ. Обратитесь к администратору.
+
+# --- sessions ---
+session-granted = Доступ { $account } открыт до { $until }. Подключайтесь.
+session-extended = Доступ { $account } продлён до { $until }.
+session-extended-redial = Доступ { $account } продлён до { $until }. В прежнее время окончания соединение один раз прервётся; подключитесь снова, подтверждать не придётся.
+session-expired = Срок доступа { $account } истёк, соединение завершено.
+session-by-user = Доступ { $account } закрыт по вашей просьбе.
+session-by-operator = Доступ { $account } закрыт администратором.
+session-denied = Доступ { $account } закрыт: подключение не подтверждено.
+session-unanswered = Доступ { $account } закрыт: на вопрос «Это вы?» не было ответа.
+session-unused = Доступ { $account } закрыт: им не воспользовались вовремя.
+session-disconnected = Доступ { $account } закрыт после отключения.
+session-revoked = Доступ { $account } отозван.
+session-line = { $account }: доступ открыт до { $until }, соединения нет.
+session-line-connected = { $account }: доступ открыт до { $until }, подключено с { $places }.
+no-session = Открытого доступа нет.
+
+# --- the person ---
+welcome = Здравствуйте! Этот бот открывает доступ к VPN. Чтобы начать, отправьте заявку: /register
+welcome-back = Здравствуйте, { $name }! Чтобы получить доступ к VPN, нажмите «Запросить VPN».
+help =
+    Бот открывает доступ к VPN на время.
+    /register — отправить заявку
+    /request_vpn — запросить доступ, затем подключиться
+    /status — что открыто и до какого времени
+    /my_sessions — открытые доступы
+    /disable_vpn — закрыть доступ
+    /cancel — отменить начатое
+    Если бот спросит, вы ли это, а это не вы, нажмите «Это не я».
+ask-full-name = Напишите ваши имя и фамилию. Передумали: /cancel
+bad-full-name = Не похоже на имя. Напишите имя и фамилию, не больше 100 знаков. Передумали: /cancel
+application-sent = Заявка отправлена, { $name }. Администратор рассмотрит её, и бот вам напишет.
+standing-unknown = Сначала отправьте заявку: /register
+standing-pending = Заявка ещё рассматривается. Бот напишет, когда её одобрят.
+standing-rejected = Заявка отклонена. Можно отправить новую: /register
+standing-approved = Вы уже зарегистрированы.
+standing-blocked = Доступ закрыт администратором.
+decided-approved = Заявка одобрена, { $name }. Теперь можно запросить доступ к VPN.
+decided-rejected = Заявка отклонена.
+decided-rejected-because = Заявка отклонена: { $reason }
+decided-blocked = Администратор закрыл вам доступ.
+decided-unblocked = Администратор снова открыл вам доступ.
+cancelled = Отменено.
+nothing-to-cancel = Отменять нечего.
+not-understood = Не понимаю. Что умеет бот: /help
+no-accounts = К вам ещё не привязана учётная запись VPN. Администратор сделает это, и можно будет подключиться.
+status-title = { $name }:
+status-none = { $account }: доступ закрыт. Запросить: /request_vpn
+
+# --- operators' chat ---
+operators-application = Новая заявка: { $name } (Telegram { $id }). Рассмотрите её в веб-интерфейсе, страница «Users».
+operators-not-me = Тревога: { $name } говорит о подключении { $account }: «это не я». Учётная запись заблокирована.
+operators-no-session = Тревога: { $name } на роутере { $router } подключено в обход radgram.

@@ -1,0 +1,356 @@
+//! The dial: one Access-Request to one answer (`design` §3). The usual case touches no database.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use super::Gate;
+use super::class::Class;
+use super::directory::{Found, Known};
+use super::guess::Guesser;
+use crate::clock::Timestamp;
+use crate::domain::access::{Decision, Door, Permit, Reason, Request, RouterName, Service, Slot};
+use crate::domain::account::candidates;
+use crate::domain::connection::Place;
+use crate::domain::credential::{Proven, Unproven, prove};
+use crate::domain::id::{AccountId, ConnectionId, SessionId};
+use crate::domain::router::Router;
+use crate::domain::session::{Admission, Standing};
+use crate::store::StoreError;
+use crate::store::attempt::{Attempt, Verdict};
+
+/// Attempts that wait to be written; above it they are counted as lost, never waited for.
+pub(super) const ATTEMPTS: usize = 16_384;
+/// Attempts in one transaction.
+const ATTEMPT_GROUP: usize = 512;
+/// Errands (knocks, replaced connections) that wait; above it a knock is lost and the next redial knocks again.
+pub(super) const ERRANDS: usize = 1_024;
+/// How often a decision is tried again when what it was based on changed under it.
+const TRIES: usize = 4;
+
+/// What is answered to a dial.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// Access-Accept.
+    Accept(Box<Accept>),
+    /// Access-Reject.
+    Reject(Reason),
+    /// Nothing: the database cannot be asked. The router tries its next server on silence, never on Reject.
+    Silence,
+}
+
+/// What an Access-Accept says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Accept {
+    /// What the reply derives its MS-CHAP attributes from.
+    pub proven: Proven,
+    /// Session-Timeout, whole seconds, 30 s to 168 h.
+    pub timeout: Duration,
+    /// Acct-Interim-Interval.
+    pub interim: Duration,
+    /// Class.
+    pub class: Vec<u8>,
+    /// The session it speaks of; a duplicate is answered again only while that is unchanged.
+    pub mark: Mark,
+}
+
+/// The session that an Accept speaks of, as it was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Mark {
+    account: AccountId,
+    session: Option<SessionId>,
+    end: Option<Timestamp>,
+}
+
+/// Work that a dial leaves behind and does not wait for.
+#[derive(Debug)]
+pub(super) enum Errand {
+    /// Ask the person whether to let the caller in.
+    Knock(AccountId, Place),
+    /// Cut the connections that a dial replaces.
+    Replace(Vec<ConnectionId>),
+}
+
+/// What memory made of a dial.
+enum Judged {
+    /// The answer.
+    Answer(Answer),
+    /// The caller must be written to the session first.
+    Admit(SessionId, Place),
+    /// What it was based on changed meanwhile.
+    Outdated,
+}
+
+impl Gate {
+    /// The answer to a dial, if memory alone knows it.
+    pub fn access_now(&self, request: &Request, router: &Router) -> Option<Answer> {
+        let names = candidates(&request.user_name);
+        let found = self.directory.recall(&names)?;
+        match self.judge(request, router, &found) {
+            Judged::Answer(answer) => Some(self.settled(request, &found, answer)),
+            Judged::Admit(..) | Judged::Outdated => None,
+        }
+    }
+
+    /// The answer to a dial, asking the database where memory does not know.
+    pub async fn access(&self, request: &Request, router: &Router) -> Answer {
+        if let Some(answer) = self.access_now(request, router) {
+            return answer;
+        }
+        match self.access_by_database(request, router).await {
+            Ok((found, answer)) => self.settled(request, &found, answer),
+            Err(error) => {
+                tracing::error!(router = router.name, %error, "no answer to a log-in: the database cannot be asked");
+                self.settled(request, &Found::Nobody, Answer::Silence)
+            }
+        }
+    }
+
+    async fn access_by_database(&self, request: &Request, router: &Router) -> Result<(Found, Answer), StoreError> {
+        let names = candidates(&request.user_name);
+        for _ in 0..TRIES {
+            let found = self.directory.look_up(&names).await?;
+            match self.judge(request, router, &found) {
+                Judged::Answer(answer) => return Ok((found, answer)),
+                Judged::Admit(session, place) => self.admit(&found, session, &place).await?,
+                Judged::Outdated => {}
+            }
+        }
+        Ok((Found::Nobody, Answer::Silence))
+    }
+
+    /// Counts and writes down what was answered.
+    fn settled(&self, request: &Request, found: &Found, answer: Answer) -> Answer {
+        let known = match found {
+            Found::Account(known) => Some(known),
+            Found::Nobody => None,
+        };
+        let (verdict, reason, session) = match &answer {
+            Answer::Accept(accept) => (Verdict::Accept, None, accept.mark.session),
+            Answer::Reject(reason) => (Verdict::Reject, Some(reason.word()), None),
+            Answer::Silence => (Verdict::Silence, Some("database"), None),
+        };
+        match verdict {
+            Verdict::Accept => {
+                self.metrics.accepts.inc();
+            }
+            Verdict::Reject => self.metrics.refused(reason.unwrap_or_default()),
+            Verdict::Silence => self.metrics.dropped("no_database"),
+        }
+        let attempt = Attempt {
+            at: request.arrived,
+            router: request.nas.router,
+            nas_address: request.nas.address,
+            nas_identifier: request.nas.identifier.clone(),
+            nas_ip: request.nas_ip,
+            server: request.server,
+            user_name: request.user_name.clone(),
+            account: known.map(|known| known.entry.account.id),
+            user: known.and_then(|known| known.entry.account.user),
+            session,
+            station: request.station.clone(),
+            method: request.proof.as_ref().map_or("none", |proof| proof.method()),
+            verdict,
+            reason,
+            acct_session_id: request.acct_session_id.clone(),
+        };
+        if self.attempts.sender.try_send(attempt).is_err() {
+            self.metrics.attempts_lost.inc();
+        }
+        answer
+    }
+
+    fn judge(&self, request: &Request, router: &Router, found: &Found) -> Judged {
+        let reject = |reason| Judged::Answer(Answer::Reject(reason));
+        if let Service::Other(_) = request.service {
+            return reject(Reason::NotVpn);
+        }
+        let place = request.place();
+        let caller = place.clone().map_or(Guesser::Nas(request.nas.address), Guesser::Caller);
+        let proven = match self.proven(request, found, caller, place.as_ref()) {
+            Ok(proven) => proven,
+            Err(reason) => return reject(reason),
+        };
+        let Found::Account(known) = found else { return reject(Reason::UnknownName) };
+        let decision = self.decide(request, router, known, place.as_ref());
+        // The slot is taken before this look: whoever ends the session either is seen here, or sees the slot.
+        if !self.directory.is_current(known) {
+            self.give_back(request, known);
+            return Judged::Outdated;
+        }
+        match decision {
+            Decision::Accept(permit) => Judged::Answer(self.accept(known, permit, proven)),
+            Decision::Admit(session, place, _) => Judged::Admit(session, place),
+            Decision::Knock(reason) => {
+                if let Some(place) = place {
+                    self.run_errand(Errand::Knock(known.entry.account.id, place));
+                }
+                reject(reason)
+            }
+            Decision::Refuse(reason) => reject(reason),
+        }
+    }
+
+    /// Whether the password is proven (§3.4). An unknown name takes the same steps with a decoy, so it costs the same.
+    fn proven(
+        &self,
+        request: &Request,
+        found: &Found,
+        caller: Guesser,
+        place: Option<&Place>,
+    ) -> Result<Proven, Reason> {
+        let now = request.arrived;
+        let limit = self.directory.system_policy().guess_limit;
+        let account = match found {
+            Found::Account(known) => Some(known),
+            Found::Nobody => None,
+        };
+        let at_account = account.map(|known| Guesser::At(known.entry.account.id));
+        let confirmed = account.is_some_and(|known| is_confirmed(known, place, now));
+        let guessed = self.guesses.count(&caller, now) >= limit
+            || at_account.as_ref().is_some_and(|at| !confirmed && self.guesses.count(at, now) >= limit);
+        if guessed {
+            return Err(Reason::Guessing);
+        }
+        let proof = request.proof.as_ref().ok_or(Reason::NoProof)?;
+        let credential = account.map_or(&self.decoy, |known| &known.entry.credential);
+        let proven = prove(credential, proof, &request.user_name);
+        match (proven, account) {
+            (Ok(proven), Some(_)) => Ok(proven),
+            (Err(Unproven::NeedsPassword), Some(_)) => Err(Reason::HashOnly),
+            (_, known) => {
+                self.guesses.add(caller, now);
+                if let Some(at) = at_account {
+                    self.guesses.add(at, now);
+                }
+                Err(if known.is_some() { Reason::WrongPassword } else { Reason::UnknownName })
+            }
+        }
+    }
+
+    /// The decision (§3.5 to §3.7); a permit takes its slot at once.
+    fn decide(&self, request: &Request, router: &Router, known: &Known, place: Option<&Place>) -> Decision {
+        let entry = &known.entry;
+        self.slots.take(entry.account.id, request.arrived, |slots| {
+            let door = Door {
+                account: &entry.account,
+                user: entry.user.as_ref(),
+                policy: &known.policy,
+                session: entry.session.as_ref(),
+                open: &entry.open,
+                slots,
+            };
+            let decision = door.decide(RouterName(&router.name), place, request.arrived);
+            let slot = match &decision {
+                Decision::Accept(permit) => Some(Slot {
+                    session: permit.session,
+                    nas: request.nas.clone(),
+                    acct_session_id: request.acct_session_id.clone(),
+                    user_name: request.user_name.clone(),
+                    place: place.cloned(),
+                    nas_ip: request.nas_ip,
+                    server: request.server,
+                    at: request.arrived,
+                }),
+                Decision::Admit(..) | Decision::Knock(_) | Decision::Refuse(_) => None,
+            };
+            (decision, slot)
+        })
+    }
+
+    fn give_back(&self, request: &Request, known: &Known) {
+        if let Some(acct_session_id) = &request.acct_session_id {
+            self.slots.release(known.entry.account.id, acct_session_id);
+        }
+    }
+
+    fn accept(&self, known: &Known, permit: Permit, proven: Proven) -> Answer {
+        let account = known.entry.account.id;
+        let class = permit.session.map_or(Class::Machine(account), Class::Session);
+        let end = known.entry.session.as_ref().map(|session| session.end());
+        if !permit.replaces.is_empty() {
+            self.run_errand(Errand::Replace(permit.replaces));
+        }
+        Answer::Accept(Box::new(Accept {
+            proven,
+            timeout: permit.timeout,
+            interim: permit.interim,
+            class: class.write(&self.class_key),
+            mark: Mark { account, session: permit.session, end },
+        }))
+    }
+
+    /// Whether a duplicate of an answered dial may be answered again: the session it speaks of is unchanged.
+    pub async fn still_holds(&self, mark: Mark) -> bool {
+        let Some(session) = mark.session else { return true };
+        let Ok(Some(known)) = self.directory.read(mark.account).await else { return false };
+        let now = self.now();
+        known
+            .entry
+            .session
+            .as_ref()
+            .is_some_and(|open| open.id == session && open.is_valid(now) && Some(open.end()) == mark.end)
+    }
+
+    fn run_errand(&self, errand: Errand) {
+        if self.errands.sender.try_send(errand).is_err() {
+            tracing::warn!("more knocks at once than can be asked; the next redial asks again");
+        }
+    }
+
+    /// Runs what dials leave behind.
+    pub(super) async fn run_errands(self: Arc<Self>, cancel: CancellationToken) {
+        let Some(mut errands) = self.errands.take() else { return };
+        loop {
+            let errand = tokio::select! {
+                () = cancel.cancelled() => return,
+                errand = errands.recv() => errand,
+            };
+            let done = match errand {
+                Some(Errand::Knock(account, place)) => self.knock(account, &place).await,
+                Some(Errand::Replace(connections)) => self.replace(&connections).await,
+                None => return,
+            };
+            if let Err(error) = done {
+                tracing::error!(%error, "a knock or a replaced connection could not be written; the next redial asks again");
+            }
+        }
+    }
+
+    /// Writes the attempts in groups, behind the replies.
+    pub(super) async fn write_attempts(self: Arc<Self>, cancel: CancellationToken) {
+        let Some(mut attempts) = self.attempts.take() else { return };
+        let mut group = Vec::with_capacity(ATTEMPT_GROUP);
+        loop {
+            tokio::select! {
+                biased;
+                count = attempts.recv_many(&mut group, ATTEMPT_GROUP) => if count == 0 { return },
+                // Biased: what waits is written before the end.
+                () = cancel.cancelled() => return,
+            }
+            if let Err(error) = self.write_attempt_group(&group).await {
+                self.metrics.attempts_lost.inc_by(u64::try_from(group.len()).unwrap_or(u64::MAX));
+                tracing::error!(%error, lost = group.len(), "log-in attempts could not be written");
+            }
+            group.clear();
+        }
+    }
+
+    async fn write_attempt_group(&self, group: &[Attempt]) -> Result<(), StoreError> {
+        let mut tx = self.store.begin().await?;
+        for attempt in group {
+            tx.add_attempt(attempt).await?;
+        }
+        tx.commit(self.now()).await?;
+        Ok(())
+    }
+}
+
+/// Whether the dial comes from a caller that the session's person confirmed.
+fn is_confirmed(known: &Known, place: Option<&Place>, now: Timestamp) -> bool {
+    known.entry.session.as_ref().is_some_and(|session| {
+        session.is_valid(now)
+            && session.admission(place, known.policy.new_address) == Admission::Known(Standing::Confirmed)
+    })
+}

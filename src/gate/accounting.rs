@@ -1,0 +1,229 @@
+//! Accounting: records are queued, committed in groups, and acknowledged only after the commit (`design` §7).
+//!
+//! What arrives while a commit runs shares the next one. What the sessions must hear of is marked in the rows themselves
+//! (`fresh`), so a crash between the commit and the reaction loses no question.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
+
+use super::Gate;
+use super::class::Class;
+use super::directory::Found;
+use crate::clock::Timestamp;
+use crate::domain::account::candidates;
+use crate::domain::connection::{Record, Report, reboot_digit};
+use crate::domain::id::{AccountId, NasId};
+use crate::domain::router::NasKey;
+use crate::store::connection::{Booking, ClassSeen};
+use crate::store::{Noun, StoreError, Tx};
+
+/// Records that wait for their commit. Above it a record is dropped unanswered, so the router sends it again.
+pub(super) const RECORDS: usize = 8_192;
+/// Records in one transaction.
+const GROUP: usize = 256;
+
+/// One accounting packet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Notice {
+    /// Start, Interim or Stop of a connection.
+    Connection(Box<Record>),
+    /// Accounting-On: the box begins anew.
+    NasOn(NasKey, Timestamp),
+    /// Accounting-Off: the box goes down.
+    NasOff(NasKey, Timestamp),
+}
+
+/// The queue is full: no answer, the router sends again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the accounting queue is full")]
+pub struct Full;
+
+/// A notice and who waits for its commit.
+pub(super) struct Queued {
+    notice: Notice,
+    done: oneshot::Sender<()>,
+}
+
+/// What the writer remembers of boxes, to spare statements.
+#[derive(Default)]
+struct Remembered {
+    digits: HashMap<NasId, char>,
+    servers: HashMap<NasId, IpAddr>,
+}
+
+impl Gate {
+    /// Queues a notice; what is given back resolves after its commit, and fails if it was not committed.
+    ///
+    /// # Errors
+    /// [`Full`].
+    pub fn report(&self, notice: Notice) -> Result<oneshot::Receiver<()>, Full> {
+        let (done, committed) = oneshot::channel();
+        self.records.sender.try_send(Queued { notice, done }).map_err(|_| Full)?;
+        Ok(committed)
+    }
+
+    /// Writes the queue in groups.
+    pub(super) async fn write_records(self: Arc<Self>, cancel: CancellationToken) {
+        let Some(mut records) = self.records.take() else { return };
+        let mut remembered = Remembered::default();
+        let mut group = Vec::with_capacity(GROUP);
+        loop {
+            tokio::select! {
+                biased;
+                () = cancel.cancelled() => return,
+                count = records.recv_many(&mut group, GROUP) => if count == 0 { return },
+            }
+            match self.write_group(&group, &mut remembered).await {
+                Ok(()) => self.acknowledge_records(group.drain(..)),
+                Err(error) => {
+                    tracing::warn!(%error, records = group.len(), "a group of accounting records was not written; trying each alone");
+                    self.write_alone(&mut group, &mut remembered).await;
+                }
+            }
+        }
+    }
+
+    /// A record that cannot be written must not keep the others of its group from being acknowledged.
+    async fn write_alone(&self, group: &mut Vec<Queued>, remembered: &mut Remembered) {
+        for queued in group.drain(..) {
+            let alone = std::slice::from_ref(&queued);
+            match self.write_group(alone, remembered).await {
+                Ok(()) => self.acknowledge_records(std::iter::once(queued)),
+                Err(error) => {
+                    self.metrics.dropped("accounting_not_written");
+                    tracing::error!(%error, "an accounting record was not written; the router will send it again");
+                }
+            }
+        }
+    }
+
+    fn acknowledge_records(&self, written: impl Iterator<Item = Queued>) {
+        for queued in written {
+            if let Notice::Connection(record) = &queued.notice
+                && record.report == Report::Start
+                && let Some(Found::Account(known)) = self.directory.recall(&candidates(&record.user_name))
+            {
+                self.slots.release(known.entry.account.id, &record.acct_session_id);
+            }
+            self.metrics.records.inc();
+            // Whoever asked may be gone; the record is written all the same.
+            let _ = queued.done.send(());
+        }
+    }
+
+    async fn write_group(&self, group: &[Queued], remembered: &mut Remembered) -> Result<(), StoreError> {
+        let mut tx = self.store.begin().await?;
+        for queued in group {
+            match &queued.notice {
+                Notice::Connection(record) => self.book(&mut tx, record, remembered).await?,
+                Notice::NasOn(key, at) | Notice::NasOff(key, at) => {
+                    let nas = self.nas_of(&mut tx, key).await?;
+                    tx.end_all_of(nas, *at, *at).await?;
+                }
+            }
+        }
+        let committed = tx.commit(self.now()).await.inspect_err(|_| *remembered = Remembered::default())?;
+        self.metrics.record_groups.inc();
+        self.after(&committed);
+        Ok(())
+    }
+
+    async fn book(&self, tx: &mut Tx, record: &Record, remembered: &mut Remembered) -> Result<(), StoreError> {
+        let nas = self.nas_of(tx, &record.nas).await?;
+        if let Some(server) = record.server
+            && remembered.servers.insert(nas, server) != Some(server)
+        {
+            tx.mark_server(nas, server).await?;
+        }
+        self.notice_reboot(tx, nas, record, remembered).await?;
+        let account = self.account_of(tx, &record.user_name).await?;
+        let class = record.class.as_ref().and_then(|class| Class::read(class, &self.class_key));
+        let session = match class {
+            Some(Class::Session(session)) => Some(session),
+            Some(Class::Machine(_)) | None => None,
+        };
+        let ours = match class {
+            Some(Class::Session(_)) => true,
+            Some(Class::Machine(of)) => Some(of) == account,
+            None => false,
+        };
+        let class = if ours { ClassSeen::Ours } else { ClassSeen::None };
+        tx.book(&Booking { record, nas, account, session, class }).await
+    }
+
+    /// A Start with another reboot digit than before: the older connections of the box are gone.
+    async fn notice_reboot(
+        &self,
+        tx: &mut Tx,
+        nas: NasId,
+        record: &Record,
+        remembered: &mut Remembered,
+    ) -> Result<(), StoreError> {
+        if record.report != Report::Start || !record.delay.is_zero() {
+            return Ok(());
+        }
+        let Some(digit) = reboot_digit(&record.acct_session_id) else { return Ok(()) };
+        if remembered.digits.get(&nas) == Some(&digit) {
+            return Ok(());
+        }
+        let before = tx.swap_reboot_digit(nas, digit).await?;
+        if before.is_some_and(|before| before != digit) {
+            let count = tx.end_all_of(nas, record.started(), record.arrived).await?;
+            tracing::info!(nas = %record.nas.address, count, "the router was rebooted: its older connections are closed");
+        }
+        remembered.digits.insert(nas, digit);
+        Ok(())
+    }
+
+    async fn nas_of(&self, tx: &mut Tx, key: &NasKey) -> Result<NasId, StoreError> {
+        if let Some(nas) = self.directory.routers().nas(key) {
+            return Ok(nas.id);
+        }
+        let nas = tx.nas(key, self.now()).await?;
+        tx.touch(Noun::Router, key.router.0);
+        Ok(nas.id)
+    }
+
+    async fn account_of(&self, tx: &mut Tx, user_name: &[u8]) -> Result<Option<AccountId>, StoreError> {
+        let names = candidates(user_name);
+        if let Some(found) = self.directory.recall(&names) {
+            return Ok(match found {
+                Found::Account(known) => Some(known.entry.account.id),
+                Found::Nobody => None,
+            });
+        }
+        for name in &names {
+            if let Some(account) = tx.account_named(name).await? {
+                return Ok(Some(account.id));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Remembers for good that a box signs its Access-Requests.
+    pub async fn learn_signs(&self, key: &NasKey) {
+        let written = async {
+            let now = self.now();
+            let mut tx = self.store.begin().await?;
+            let mut nas = tx.nas(key, now).await?;
+            tx.mark_signs(nas.id, now).await?;
+            let committed = tx.commit(now).await?;
+            nas.signs = crate::domain::router::Signs::Seen;
+            Ok::<_, StoreError>((nas, committed))
+        };
+        match written.await {
+            Ok((nas, committed)) => {
+                tracing::info!(nas = %key.address, identifier = key.identifier, "signs its requests: demanded from now on");
+                self.directory.learn_nas(nas);
+                self.after(&committed);
+            }
+            Err(error) => {
+                tracing::warn!(%error, "a signing router could not be remembered; its next request tries again")
+            }
+        }
+    }
+}

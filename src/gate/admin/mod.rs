@@ -1,0 +1,84 @@
+//! Every change that an operator makes, in the web UI or on the command line; each is written down with its actor.
+
+mod account;
+mod import;
+mod router;
+mod session;
+mod user;
+
+pub use import::{ImportReport, ImportRow};
+pub use user::{AccountField, UserForm};
+
+use super::session::{Case, Ended};
+use super::{Gate, Refused};
+use crate::domain::audit::Actor;
+use crate::domain::id::AccountId;
+use crate::domain::setting::{Level, Levels, Setting};
+use crate::store::audit::Deed;
+use crate::store::{Noun, Tx};
+
+impl Gate {
+    async fn case_or_refuse(&self, tx: &mut Tx, account: AccountId) -> Result<Case, Refused> {
+        self.case(tx, account).await?.ok_or(Refused::NotFound("no such account"))
+    }
+
+    async fn finish(&self, mut tx: Tx, actor: &Actor, deed: Deed<'_>, ended: Ended) -> Result<(), Refused> {
+        tx.write_down(actor, deed, self.now()).await?;
+        self.commit(tx, ended).await?;
+        Ok(())
+    }
+
+    /// Sets a setting at a level.
+    ///
+    /// # Errors
+    /// No such setting, not at this level, or a value that it does not take.
+    pub async fn set_setting(&self, actor: &Actor, name: &str, level: Level, value: &str) -> Result<(), Refused> {
+        let setting = settable(name, level)?;
+        let value =
+            setting.accept(value).map_err(|bad| Refused::field("value", format!("expected {}", bad.expected)))?;
+        let now = self.now();
+        let mut tx = self.store.begin().await?;
+        tx.set_setting(setting.name, level, &value, now).await?;
+        // Due times were computed from the policy: the lifecycle computes them anew.
+        tx.make_all_due(now).await?;
+        let detail = format!("{} = {value} ({} {})", setting.name, level.word(), level.subject());
+        let deed = Deed { noun: "setting", subject: level.subject(), verb: "set", detail: &detail };
+        self.finish(tx, actor, deed, Ended::default()).await
+    }
+
+    /// Forgets a setting at a level: the next level's value, or the default, holds again.
+    ///
+    /// # Errors
+    /// No such setting, or not at this level.
+    pub async fn clear_setting(&self, actor: &Actor, name: &str, level: Level) -> Result<(), Refused> {
+        let setting = settable(name, level)?;
+        let mut tx = self.store.begin().await?;
+        tx.clear_setting(setting.name, level).await?;
+        tx.make_all_due(self.now()).await?;
+        let detail = format!("{} ({} {})", setting.name, level.word(), level.subject());
+        let deed = Deed { noun: "setting", subject: level.subject(), verb: "clear", detail: &detail };
+        self.finish(tx, actor, deed, Ended::default()).await
+    }
+
+    /// Acknowledges an alarm.
+    ///
+    /// # Errors
+    /// It does not stand any more.
+    pub async fn acknowledge_alarm(&self, actor: &Actor, id: i64) -> Result<(), Refused> {
+        let mut tx = self.store.begin().await?;
+        if !tx.acknowledge(id, &actor.label(), self.now()).await? {
+            return Err(Refused::NotFound("no such alarm stands"));
+        }
+        tx.touch(Noun::Work, 0);
+        let deed = Deed { noun: "alarm", subject: id, verb: "acknowledge", detail: "" };
+        self.finish(tx, actor, deed, Ended::default()).await
+    }
+}
+
+fn settable(name: &str, level: Level) -> Result<&'static Setting, Refused> {
+    let setting = Setting::named(name).ok_or(Refused::NotFound("no such setting"))?;
+    if setting.levels == Levels::System && level != Level::System {
+        return Err(Refused::field("value", "this setting holds for the whole system only"));
+    }
+    Ok(setting)
+}

@@ -1,0 +1,422 @@
+//! The directory: what the path of an Access-Request needs, in memory, proven fresh.
+//!
+//! Every commit that touches a cached row numbers it in `changes`. An entry knows the number up to which it is true; a
+//! change with a higher number drops it, and an entry that was being read meanwhile is not kept. If the changes could not
+//! be read for [`FRESH`], nothing here is trusted and every question goes to the database.
+
+use std::collections::{HashMap, VecDeque};
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use moka::sync::Cache;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::Gate;
+use crate::domain::id::AccountId;
+use crate::domain::policy::{Policy, Values};
+use crate::domain::router::{Nas, NasKey, Router, Signs};
+use crate::domain::setting::Level;
+use crate::store::account::Entry;
+use crate::store::{Change, Committed, Noun, Reader, StoreError};
+
+/// Accounts in memory; above it the least used ones are read again.
+const ENTRIES: u64 = 200_000;
+/// Names of no account in memory.
+const UNKNOWN_NAMES: u64 = 10_000;
+/// How often the changes are read.
+const POLL: Duration = Duration::from_millis(250);
+/// How long the caches are trusted after the changes were last read.
+pub const FRESH: Duration = Duration::from_secs(2);
+/// Changes kept to tell whether an entry was outdated while it was being read.
+const RECENT: usize = 4_096;
+
+/// An account with its policy, as of one number of change.
+#[derive(Debug)]
+pub struct Known {
+    /// What is stored.
+    pub entry: Entry,
+    /// What holds for it.
+    pub policy: Arc<Policy>,
+}
+
+/// What a name leads to.
+#[derive(Debug, Clone)]
+pub enum Found {
+    /// An account.
+    Account(Arc<Known>),
+    /// No account has the name.
+    Nobody,
+}
+
+/// The routers, ready to be looked up by address.
+#[derive(Debug, Default)]
+pub struct RouterTable {
+    routers: Vec<Arc<Router>>,
+    nas: HashMap<NasKey, Nas>,
+}
+
+impl RouterTable {
+    /// The router that packets from `source` belong to: the longest prefix wins.
+    pub fn of(&self, source: IpAddr) -> Option<&Arc<Router>> {
+        let source = source.to_canonical();
+        self.routers.iter().find(|router| router.address.contains(&source))
+    }
+
+    /// All routers.
+    pub fn routers(&self) -> &[Arc<Router>] {
+        &self.routers
+    }
+
+    /// The box of this key, if it is known.
+    pub fn nas(&self, key: &NasKey) -> Option<&Nas> {
+        self.nas.get(key)
+    }
+
+    /// The box of this id, with its router.
+    pub fn nas_by_id(&self, id: crate::domain::id::NasId) -> Option<(&Nas, &Arc<Router>)> {
+        let nas = self.nas.values().find(|nas| nas.id == id)?;
+        let router = self.routers.iter().find(|router| router.id == nas.key.router)?;
+        Some((nas, router))
+    }
+
+    /// Whether the box was seen to sign its requests.
+    pub fn signs(&self, key: &NasKey) -> Signs {
+        self.nas.get(key).map_or(Signs::NotYet, |nas| nas.signs)
+    }
+}
+
+/// The settings, with the policy of the whole system ready.
+struct Settings {
+    as_of: i64,
+    values: Values,
+    system: Arc<Policy>,
+}
+
+/// The caches.
+pub struct Directory {
+    reader: Reader,
+    entries: Cache<AccountId, Arc<Known>>,
+    names: Cache<String, AccountId>,
+    unknown: Cache<String, i64>,
+    routers: ArcSwap<RouterTable>,
+    settings: ArcSwap<Settings>,
+    recent: Mutex<Recent>,
+    started: Instant,
+    /// Milliseconds from `started` to the beginning of the last poll that succeeded.
+    proven: AtomicU64,
+}
+
+/// The last changes, by number.
+#[derive(Default)]
+struct Recent {
+    changes: VecDeque<(i64, Change)>,
+    /// Changes up to this number may have been forgotten here.
+    floor: i64,
+    /// Changes up to this number were read by the poll.
+    seen: i64,
+}
+
+impl Recent {
+    fn push(&mut self, seq: i64, change: Change) {
+        self.changes.push_back((seq, change));
+        if self.changes.len() > RECENT
+            && let Some((seq, _)) = self.changes.pop_front()
+        {
+            self.floor = self.floor.max(seq);
+        }
+    }
+
+    /// Whether something read as of `as_of` may be outdated by a change of `noun` (and `id`, where it counts).
+    fn outdates(&self, as_of: i64, noun: Noun, id: Option<i64>) -> bool {
+        as_of < self.floor
+            || self
+                .changes
+                .iter()
+                .any(|(seq, change)| *seq > as_of && change.noun == noun && id.is_none_or(|id| change.id == id))
+    }
+}
+
+impl Directory {
+    /// Reads routers and settings; accounts come when they are asked for.
+    pub(super) async fn open(reader: Reader) -> Result<Directory, StoreError> {
+        let started = Instant::now();
+        let seen = reader.last_change().await?;
+        let directory = Directory {
+            entries: Cache::new(ENTRIES),
+            names: Cache::new(ENTRIES),
+            unknown: Cache::new(UNKNOWN_NAMES),
+            routers: ArcSwap::from_pointee(read_routers(&reader).await?),
+            settings: ArcSwap::from_pointee(read_settings(&reader).await?),
+            recent: Mutex::new(Recent { floor: seen, seen, ..Recent::default() }),
+            started,
+            proven: AtomicU64::new(0),
+            reader,
+        };
+        Ok(directory)
+    }
+
+    /// Whether the caches are proven to be what the database says.
+    pub fn is_fresh(&self) -> bool {
+        let proven = Duration::from_millis(self.proven.load(Ordering::Acquire));
+        self.started.elapsed().saturating_sub(proven) <= FRESH
+    }
+
+    /// The routers.
+    pub fn routers(&self) -> Arc<RouterTable> {
+        self.routers.load_full()
+    }
+
+    /// What holds for the system.
+    pub fn system_policy(&self) -> Arc<Policy> {
+        self.settings.load().system.clone()
+    }
+
+    /// What the names lead to, from memory alone; `None` if memory does not know or is not proven fresh.
+    pub fn recall(&self, names: &[String]) -> Option<Found> {
+        if !self.is_fresh() {
+            return None;
+        }
+        for name in names {
+            if let Some(id) = self.names.get(name) {
+                let known = self.entries.get(&id)?;
+                return (known.entry.name_key == *name).then_some(Found::Account(known));
+            }
+            if !self.unknown.contains_key(name) {
+                return None;
+            }
+        }
+        Some(Found::Nobody)
+    }
+
+    /// What the names lead to, by the database; remembered if nothing changed meanwhile.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn look_up(&self, names: &[String]) -> Result<Found, StoreError> {
+        for name in names {
+            let as_of = self.reader.last_change().await?;
+            match self.reader.account_id(name).await? {
+                Some(id) => {
+                    if let Some(known) = self.read(id).await?
+                        && known.entry.name_key == *name
+                    {
+                        return Ok(Found::Account(known));
+                    }
+                }
+                None => self.remember_unknown(name, as_of),
+            }
+        }
+        Ok(Found::Nobody)
+    }
+
+    /// The account, by the database; remembered if nothing changed meanwhile.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn read(&self, id: AccountId) -> Result<Option<Arc<Known>>, StoreError> {
+        let settings = self.current_settings().await?;
+        let Some(entry) = self.reader.entry(id).await? else {
+            self.entries.invalidate(&id);
+            return Ok(None);
+        };
+        let policy = settings.policy_of(&entry)?;
+        let known = Arc::new(Known { entry, policy });
+        let recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        let as_of = known.entry.as_of.min(settings.as_of);
+        let outdated = recent.outdates(known.entry.as_of, Noun::Account, Some(id.0))
+            || recent.outdates(settings.as_of, Noun::Setting, None)
+            || as_of < recent.floor;
+        if !outdated {
+            self.names.insert(known.entry.name_key.clone(), id);
+            self.entries.insert(id, known.clone());
+        }
+        Ok(Some(known))
+    }
+
+    /// Whether `known` is still what memory holds: nothing that it says was changed by a commit seen here.
+    pub fn is_current(&self, known: &Arc<Known>) -> bool {
+        let recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        !recent.outdates(known.entry.as_of, Noun::Account, Some(known.entry.account.id.0))
+    }
+
+    /// Fills memory with accounts at start, so that a flood of log-ins finds it warm; at most `limit`.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn warm(&self, limit: i64) -> Result<usize, StoreError> {
+        let ids = self.reader.account_ids(limit).await?;
+        for id in &ids {
+            self.read(*id).await?;
+        }
+        Ok(ids.len())
+    }
+
+    fn remember_unknown(&self, name: &str, as_of: i64) {
+        let recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        if !recent.outdates(as_of, Noun::Account, None) {
+            self.unknown.insert(name.to_owned(), as_of);
+        }
+    }
+
+    async fn current_settings(&self) -> Result<Arc<Settings>, StoreError> {
+        let held = self.settings.load_full();
+        let outdated = {
+            let recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+            recent.outdates(held.as_of, Noun::Setting, None)
+        };
+        if self.is_fresh() && !outdated {
+            return Ok(held);
+        }
+        let read = Arc::new(read_settings(&self.reader).await?);
+        self.settings.store(read.clone());
+        Ok(read)
+    }
+
+    /// Drops what a commit of this instance changed, at once.
+    pub(super) fn forget(&self, committed: &Committed) {
+        let count = i64::try_from(committed.changes.len()).unwrap_or(0);
+        let first = committed.last - count + 1;
+        let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        for (seq, change) in (first..).zip(&committed.changes) {
+            recent.push(seq, *change);
+            self.drop_entry(*change);
+        }
+    }
+
+    fn drop_entry(&self, change: Change) {
+        match change.noun {
+            Noun::Account => {
+                self.entries.invalidate(&AccountId(change.id));
+                self.unknown.invalidate_all();
+            }
+            // Both are read again as a whole by the poll; until then accounts go to the database.
+            Noun::Setting => self.entries.invalidate_all(),
+            Noun::Router | Noun::Work => {}
+        }
+    }
+
+    /// Reads what changed since the last time and drops it; gives whether somebody may have something to do.
+    ///
+    /// # Errors
+    /// The database does not answer: the caches go stale.
+    pub(super) async fn follow(&self) -> Result<Followed, StoreError> {
+        let began = self.started.elapsed();
+        let seen = self.recent.lock().unwrap_or_else(PoisonError::into_inner).seen;
+        let changes = self.reader.changes(seen).await?;
+        let nouns = match &changes.rows {
+            Some(rows) => self.drop_changes(rows, changes.last),
+            None => self.drop_everything(changes.last),
+        };
+        if nouns.contains(&Noun::Setting) {
+            self.settings.store(Arc::new(read_settings(&self.reader).await?));
+            self.entries.invalidate_all();
+        }
+        if nouns.contains(&Noun::Router) {
+            self.routers.store(Arc::new(read_routers(&self.reader).await?));
+        }
+        self.proven.fetch_max(u64::try_from(began.as_millis()).unwrap_or(u64::MAX), Ordering::AcqRel);
+        Ok(if nouns.is_empty() { Followed::Nothing } else { Followed::Changes })
+    }
+
+    fn drop_changes(&self, rows: &[(i64, Change)], last: i64) -> Vec<Noun> {
+        let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut nouns = Vec::new();
+        for (seq, change) in rows {
+            recent.push(*seq, *change);
+            self.drop_entry(*change);
+            if !nouns.contains(&change.noun) {
+                nouns.push(change.noun);
+            }
+        }
+        recent.seen = recent.seen.max(last);
+        nouns
+    }
+
+    fn drop_everything(&self, last: i64) -> Vec<Noun> {
+        let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        recent.changes.clear();
+        recent.floor = recent.floor.max(last);
+        recent.seen = last;
+        self.entries.invalidate_all();
+        self.unknown.invalidate_all();
+        vec![Noun::Account, Noun::Setting, Noun::Router, Noun::Work]
+    }
+
+    /// Remembers at once that a box signs, before the database says so.
+    pub(super) fn learn_nas(&self, nas: Nas) {
+        self.routers.rcu(|table| {
+            let mut nas_table = table.nas.clone();
+            nas_table.insert(nas.key.clone(), nas.clone());
+            RouterTable { routers: table.routers.clone(), nas: nas_table }
+        });
+    }
+}
+
+/// Whether a poll found something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Followed {
+    /// Nothing changed.
+    Nothing,
+    /// Something did.
+    Changes,
+}
+
+impl Settings {
+    fn policy_of(&self, entry: &Entry) -> Result<Arc<Policy>, StoreError> {
+        if self.values.only_system() {
+            return Ok(self.system.clone());
+        }
+        Ok(Arc::new(self.values.policy(&levels(entry))?))
+    }
+}
+
+/// The levels that hold for an account, the nearest last.
+pub(super) fn levels(entry: &Entry) -> Vec<Level> {
+    let mut levels = vec![Level::System];
+    levels.extend(entry.account.group.map(|group| Level::Group(group.0)));
+    levels.extend(entry.account.user.map(|user| Level::User(user.0)));
+    levels.push(Level::Account(entry.account.id.0));
+    levels
+}
+
+async fn read_settings(reader: &Reader) -> Result<Settings, StoreError> {
+    let as_of = reader.last_change().await?;
+    let values = reader.settings().await?;
+    let system = Arc::new(values.policy(&[Level::System])?);
+    Ok(Settings { as_of, values, system })
+}
+
+async fn read_routers(reader: &Reader) -> Result<RouterTable, StoreError> {
+    let read = reader.routers().await?;
+    let mut routers: Vec<Arc<Router>> = read.routers.into_iter().map(Arc::new).collect();
+    // The longest prefix first, so that the first that contains an address is the nearest.
+    routers.sort_by_key(|router| std::cmp::Reverse(router.address.prefix_len()));
+    let nas = read.nas.into_iter().map(|nas| (nas.key.clone(), nas)).collect();
+    Ok(RouterTable { routers, nas })
+}
+
+impl Gate {
+    /// Follows the changes of every instance and of the command line.
+    pub(super) async fn follow_changes(self: Arc<Self>, cancel: CancellationToken) {
+        let mut failing = false;
+        while !cancel.is_cancelled() {
+            match self.directory.follow().await {
+                Ok(Followed::Changes) => self.wake_workers(),
+                Ok(Followed::Nothing) => {}
+                Err(error) if !failing => {
+                    tracing::error!(%error, "changes cannot be read; asking the database each time")
+                }
+                Err(_) => {}
+            }
+            failing = !self.directory.is_fresh();
+            tokio::select! {
+                () = cancel.cancelled() => return,
+                () = tokio::time::sleep(POLL) => {}
+            }
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! The end on the router: what is wanted is stored, tried until it is proven, and seen by operators meanwhile (`design` §6).
+
+use std::collections::HashSet;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use super::Gate;
+use super::ports::{CutOutcome, Cutter, Target};
+use super::session::Ended;
+use crate::clock::Timestamp;
+use crate::store::cut::Cut;
+use crate::store::{StoreError, Tx};
+
+/// The role of the instance that cuts.
+const ROLE: &str = "enforce";
+/// Cuts under way at once.
+const AT_ONCE: usize = 64;
+/// First wait before the next try; doubled each time.
+const FIRST_WAIT: Duration = Duration::from_secs(5);
+/// Longest wait.
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
+/// An Accept whose Start never came is given up after this: no connection came of it.
+const LATE_ACCEPT: Duration = Duration::from_secs(120);
+
+impl Gate {
+    /// Ends on routers what is to end, until it is proven. A router that does not answer keeps no other one waiting.
+    pub(super) async fn run_enforce(self: Arc<Self>, cutter: Arc<dyn Cutter>, cancel: CancellationToken) {
+        let mut running = JoinSet::new();
+        let mut under_way = HashSet::new();
+        while !cancel.is_cancelled() {
+            let next = if self.leads(ROLE).await {
+                self.begin_due_cuts(&cutter, &mut running, &mut under_way).await
+            } else {
+                Ok(None)
+            };
+            let at = self.next_look(next, "cuts cannot be read; trying again", LONGEST_WAIT);
+            tokio::select! {
+                () = cancel.cancelled() => return,
+                Some(done) = running.join_next() => under_way.retain(|id| done.as_ref().ok() != Some(id)),
+                () = self.wake.enforce.notified() => {}
+                () = self.clock.sleep_until(at) => {}
+                () = tokio::time::sleep(LONGEST_WAIT) => {}
+            }
+            if running.is_empty() {
+                // Whatever happened to a task, nothing is under way any more.
+                under_way.clear();
+            }
+        }
+    }
+
+    async fn begin_due_cuts(
+        self: &Arc<Self>,
+        cutter: &Arc<dyn Cutter>,
+        running: &mut JoinSet<i64>,
+        under_way: &mut HashSet<i64>,
+    ) -> Result<Option<Timestamp>, StoreError> {
+        for cut in self.reader().due_cuts(self.now()).await? {
+            if running.len() < AT_ONCE && under_way.insert(cut.id) {
+                let (gate, cutter) = (self.clone(), cutter.clone());
+                running.spawn(async move {
+                    let id = cut.id;
+                    gate.cut_one(cut, cutter).await;
+                    id
+                });
+            }
+        }
+        self.reader().next_due_cut().await
+    }
+
+    async fn cut_one(self: Arc<Self>, cut: Cut, cutter: Arc<dyn Cutter>) {
+        let outcome = match self.target(&cut).await {
+            Ok(Some(target)) => {
+                self.metrics.disconnects.inc();
+                Some(cutter.disconnect(&target).await)
+            }
+            Ok(None) => None,
+            Err(error) => {
+                tracing::error!(%error, "a cut cannot be prepared; trying again");
+                return;
+            }
+        };
+        if let Err(error) = self.note_cut(&cut, outcome).await {
+            tracing::error!(%error, "the outcome of a cut cannot be written; it is tried again");
+        }
+    }
+
+    async fn target(&self, cut: &Cut) -> Result<Option<Target>, StoreError> {
+        let lines = self.reader().nas_lines().await?;
+        let routers = self.directory.routers();
+        let Some(line) = lines.into_iter().find(|line| line.nas.id == cut.nas) else { return Ok(None) };
+        let Some(router) = routers.routers().iter().find(|router| router.id == line.nas.key.router) else {
+            return Ok(None);
+        };
+        Ok(Some(Target {
+            router: SocketAddr::new(line.nas.key.address, router.coa_port),
+            server: line.server,
+            secret: router.secret.clone(),
+            nas_ip: cut.nas_ip,
+            user_name: cut.user_name.clone(),
+            acct_session_id: cut.acct_session_id.clone(),
+            framed_ip: cut.framed_ip,
+        }))
+    }
+
+    async fn note_cut(&self, cut: &Cut, outcome: Option<CutOutcome>) -> Result<(), StoreError> {
+        let mut tx = self.store.begin().await?;
+        self.write_outcome(&mut tx, cut, outcome).await?;
+        self.commit(tx, Ended::default()).await?;
+        Ok(())
+    }
+
+    async fn write_outcome(&self, tx: &mut Tx, cut: &Cut, outcome: Option<CutOutcome>) -> Result<(), StoreError> {
+        let now = self.now();
+        let (word, gone) = match outcome {
+            None => return tx.finish_cut(cut.id, "the router is not configured any more", now).await,
+            Some(CutOutcome::Acknowledged) => ("acknowledged, waiting for the Stop".to_owned(), false),
+            Some(CutOutcome::Gone) => ("the router has no such connection".to_owned(), true),
+            Some(CutOutcome::Refused(Some(cause))) => (format!("refused with Error-Cause {cause}"), false),
+            Some(CutOutcome::Refused(None)) => ("refused".to_owned(), false),
+            Some(CutOutcome::Silent) => ("no answer".to_owned(), false),
+        };
+        let connection = match cut.connection {
+            Some(id) => tx.connection(id).await?,
+            None => None,
+        };
+        match connection {
+            // The router says it is gone: closed as such; an Interim would open it again and be cut again.
+            Some(connection) if gone && connection.ended_at.is_none() => {
+                tx.end_connection(&connection, "gone", now).await
+            }
+            Some(connection) if connection.ended_at.is_some() => tx.finish_cut(cut.id, "proven", now).await,
+            // An Accept in flight: its Start may still come; then the closing rule names the connection here.
+            None if now >= cut.created_at + LATE_ACCEPT => tx.finish_cut(cut.id, "no connection came of it", now).await,
+            Some(_) | None => {
+                let wait = FIRST_WAIT.saturating_mul(1 << cut.tries.min(6)).min(LONGEST_WAIT);
+                tracing::info!(acct_session_id = cut.acct_session_id, outcome = word, "a connection is to end");
+                tx.retry_cut(cut.id, &word, now + wait).await
+            }
+        }
+    }
+}

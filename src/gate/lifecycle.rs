@@ -1,0 +1,349 @@
+//! Due times: sessions hear of their connections, end, are reminded of; prompts lapse; what is silent is swept.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use super::Gate;
+use super::letter::{Label, Question};
+use super::session::{Case, Ended, Outcome};
+use crate::clock::Timestamp;
+use crate::domain::access::Door;
+use crate::domain::audit::Actor;
+use crate::domain::connection::{Authentic, Presence};
+use crate::domain::id::{AccountId, ConnectionId};
+use crate::domain::policy::{OverLimit, WithoutSession};
+use crate::domain::prompt::{Action, Kind, State as PromptState};
+use crate::domain::session::Event;
+use crate::store::alarm::Raised;
+use crate::store::connection::{ClassSeen, Connection, Kept};
+use crate::store::prompt::Asked;
+use crate::store::{StoreError, Tx};
+use crate::text::Arg;
+
+/// The lifecycle looks at least this often, whatever the due times say.
+const LOOK_AGAIN: Duration = Duration::from_secs(30);
+/// The role of the instance that keeps the due times.
+const ROLE: &str = "lifecycle";
+
+impl Gate {
+    /// Does what is due, then sleeps to the next due time or to a wake-up.
+    pub(super) async fn run_lifecycle(self: Arc<Self>, cancel: CancellationToken) {
+        while !cancel.is_cancelled() {
+            let next = if self.leads(ROLE).await { self.do_what_is_due().await } else { Ok(None) };
+            let at = self.next_look(next, "due times cannot be kept; trying again", LOOK_AGAIN);
+            tokio::select! {
+                () = cancel.cancelled() => return,
+                () = self.wake.lifecycle.notified() => {}
+                () = self.clock.sleep_until(at) => {}
+                // A clock that stands still must not keep a failed round from being tried again.
+                () = tokio::time::sleep(LOOK_AGAIN) => {}
+            }
+        }
+    }
+
+    async fn do_what_is_due(&self) -> Result<Option<Timestamp>, StoreError> {
+        self.hear_everything().await?;
+        self.end_and_remind().await?;
+        self.lapse_prompts().await?;
+        self.cut_unanswered().await?;
+        let reader = self.reader();
+        let due = [reader.next_due_session().await?, reader.next_due_prompt().await?, reader.next_unanswered().await?];
+        Ok(due.into_iter().flatten().min())
+    }
+
+    /// Every session hears of its fresh connections.
+    async fn hear_everything(&self) -> Result<(), StoreError> {
+        let mut tx = self.store.begin().await?;
+        let accounts = tx.fresh_accounts().await?;
+        drop(tx);
+        for account in accounts {
+            let mut tx = self.store.begin().await?;
+            let mut ended = Ended::default();
+            let case = match account {
+                Some(account) => self.case(&mut tx, account).await?,
+                None => None,
+            };
+            match case {
+                Some(mut case) => self.hear(&mut tx, &mut case, &mut ended).await?,
+                None => self.hear_nobodys(&mut tx, account).await?,
+            }
+            self.commit(tx, ended).await?;
+        }
+        Ok(())
+    }
+
+    /// The session of a case hears of the fresh connections of its account, in the order in which they were reported.
+    pub(super) async fn hear(&self, tx: &mut Tx, case: &mut Case, ended: &mut Ended) -> Result<(), StoreError> {
+        for connection in tx.fresh_connections(Some(case.entry.account.id)).await? {
+            let event = match connection.ended_at {
+                Some(_) => Event::Stopped(connection.id),
+                None => Event::Seen { connection: connection.id, place: connection.place() },
+            };
+            let its_own = case.entry.session.as_ref().is_some_and(|session| Some(session.id) == connection.session);
+            if its_own {
+                let up = connection.ended_at.is_none();
+                if !up || self.make_room(tx, case, &connection).await? == Room::Made {
+                    self.apply(tx, case, &event, &Actor::System, ended).await?;
+                }
+            }
+            let still_its_own =
+                case.entry.session.as_ref().is_some_and(|session| Some(session.id) == connection.session);
+            if connection.ended_at.is_none() && !still_its_own {
+                self.close_or_alarm(tx, case, &connection).await?;
+            }
+            tx.mark_heard(connection.id).await?;
+        }
+        self.ask_next(tx, case).await
+    }
+
+    /// A connection is up: those that it replaces are cut, or it is itself one too many and cut.
+    async fn make_room(&self, tx: &mut Tx, case: &Case, connection: &Connection) -> Result<Room, StoreError> {
+        let Some(limit) = case.policy.connections else { return Ok(Room::Made) };
+        if connection.presence != Presence::NotAsked {
+            return Ok(Room::Made);
+        }
+        let place = connection.place();
+        let open = tx.open_connections(case.entry.account.id).await?;
+        let (own, others): (Vec<&Connection>, Vec<&Connection>) = open
+            .iter()
+            .filter(|other| other.id != connection.id && other.id < connection.id)
+            .partition(|other| place.is_some() && other.place() == place);
+        let limit = limit as usize;
+        let surplus = (own.len() + others.len() + 1).saturating_sub(limit);
+        for replaced in own.iter().take(surplus) {
+            self.cut(tx, replaced, "replaced").await?;
+        }
+        let surplus = surplus.saturating_sub(own.len());
+        if surplus == 0 {
+            return Ok(Room::Made);
+        }
+        if case.policy.over_limit == OverLimit::Replace {
+            for replaced in others.iter().take(surplus) {
+                self.cut(tx, replaced, "replaced").await?;
+            }
+            return Ok(Room::Made);
+        }
+        self.cut(tx, connection, "surplus").await?;
+        Ok(Room::None)
+    }
+
+    /// The closing rule: a running connection whose Class names no open session is cut; one that never was ours raises
+    /// an alarm.
+    async fn close_or_alarm(&self, tx: &mut Tx, case: &Case, connection: &Connection) -> Result<(), StoreError> {
+        if connection.kept == Kept::Yes
+            || (connection.class == ClassSeen::Ours && self.is_allowed_machine(case, connection))
+        {
+            return Ok(());
+        }
+        if connection.class == ClassSeen::None {
+            self.alarm_no_session(tx, connection).await?;
+            if connection.authentic == Authentic::Local {
+                return Ok(());
+            }
+        }
+        self.cut(tx, connection, "no_session").await
+    }
+
+    fn is_allowed_machine(&self, case: &Case, connection: &Connection) -> bool {
+        let door = Door {
+            account: &case.entry.account,
+            user: case.entry.user.as_ref(),
+            policy: &case.policy,
+            session: None,
+            open: &[],
+            slots: &[],
+        };
+        connection.session.is_none()
+            && case.policy.without_session == WithoutSession::Allow
+            && door.is_tied_machine()
+            && door.may_hold().is_ok()
+    }
+
+    async fn hear_nobodys(&self, tx: &mut Tx, account: Option<AccountId>) -> Result<(), StoreError> {
+        for connection in tx.fresh_connections(account).await? {
+            if connection.ended_at.is_none() {
+                self.alarm_no_session(tx, &connection).await?;
+                if connection.class == ClassSeen::Ours {
+                    self.cut(tx, &connection, "no_session").await?;
+                }
+            }
+            tx.mark_heard(connection.id).await?;
+        }
+        Ok(())
+    }
+
+    async fn alarm_no_session(&self, tx: &mut Tx, connection: &Connection) -> Result<(), StoreError> {
+        let name = String::from_utf8_lossy(&connection.user_name).into_owned();
+        let routers = tx.routers().await?;
+        let router =
+            routers.iter().find(|router| router.id == connection.router).map_or("?", |router| router.name.as_str());
+        let local = connection.authentic == Authentic::Local;
+        let how = if local { "a secret on the router itself lets it in" } else { "it was not accepted here" };
+        let text = format!("{name} is connected on {router} without a session: {how}.");
+        let subject = format!("{}/{name}", connection.router);
+        if tx.raise("no_session", &subject, &text, self.now()).await? == Raised::New {
+            let args = [("name", Arg::Text(&name)), ("router", Arg::Text(router))];
+            self.tell_operators(tx, "operators-no-session", &args).await?;
+        }
+        Ok(())
+    }
+
+    /// A connection that waits for its question is asked about when the one before is answered.
+    pub(super) async fn ask_next(&self, tx: &mut Tx, case: &Case) -> Result<(), StoreError> {
+        let Some(session) = &case.entry.session else { return Ok(()) };
+        let waiting: Vec<ConnectionId> = session
+            .connections
+            .iter()
+            .filter(|held| matches!(held.presence, Presence::Asked { .. }))
+            .map(|held| held.id)
+            .collect();
+        if waiting.is_empty() {
+            return Ok(());
+        }
+        let pending = tx.pending_prompts(session.account).await?;
+        if pending.iter().any(|asked| asked.prompt.kind == Kind::Presence) {
+            return Ok(());
+        }
+        match waiting.first() {
+            Some(connection) => self.ask_presence(tx, case, *connection).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Sessions that are due end, or their person is reminded.
+    async fn end_and_remind(&self) -> Result<(), StoreError> {
+        let mut tx = self.store.begin().await?;
+        let due = tx.due_sessions(self.now()).await?;
+        drop(tx);
+        for account in due {
+            let mut tx = self.store.begin().await?;
+            let mut ended = Ended::default();
+            if let Some(mut case) = self.case(&mut tx, account).await? {
+                let outcome = self.apply(&mut tx, &mut case, &Event::Due, &Actor::System, &mut ended).await?;
+                if let Outcome::Unchanged(_) = outcome {
+                    self.remind(&mut tx, &mut case).await?;
+                }
+            }
+            self.commit(tx, ended).await?;
+        }
+        Ok(())
+    }
+
+    async fn remind(&self, tx: &mut Tx, case: &mut Case) -> Result<(), StoreError> {
+        let now = self.now();
+        let Some(mut session) = case.entry.session.clone() else { return Ok(()) };
+        if session.remind_at(&case.policy).is_some_and(|at| at <= now) {
+            session.reminded_for = Some(session.until);
+            self.ask_reminder(tx, case, &session).await?;
+        }
+        tx.save_session(&session, session.next_due(&case.policy), now).await?;
+        case.entry.session = Some(session);
+        Ok(())
+    }
+
+    async fn ask_reminder(
+        &self,
+        tx: &mut Tx,
+        case: &Case,
+        session: &crate::domain::session::Session,
+    ) -> Result<(), StoreError> {
+        for asked in tx.pending_prompts(session.account).await? {
+            if asked.prompt.kind == Kind::Reminder {
+                self.settle(tx, case, &asked, PromptState::Lapsed, None, "prompt-late").await?;
+            }
+        }
+        let now = self.now();
+        let language = case.entry.user.as_ref().map_or(case.policy.language, |user| user.language);
+        let mut row = vec![(Action::EndNow, "button-end-now".into())];
+        if case.policy.max_extensions.is_none_or(|most| session.extensions < most) {
+            row.insert(0, (Action::Extend, Label::hours("button-extend", case.policy.renewal)));
+        }
+        let question = Question {
+            kind: Kind::Reminder,
+            key: "reminder-question",
+            args: vec![
+                ("account", case.entry.account.name.clone()),
+                ("left", self.texts.span_after(language, session.until.since(now))),
+                ("until", self.moment(case, session.until)),
+            ],
+            actions: vec![row],
+            session: Some(session.id),
+            connection: None,
+            place: None,
+            deadline: (now + case.policy.renewal_answer).min(session.until),
+            resend_at: None,
+        };
+        self.ask(tx, case, &question).await
+    }
+
+    /// Prompts whose deadline passed lapse; those to be sent again are.
+    async fn lapse_prompts(&self) -> Result<(), StoreError> {
+        let mut tx = self.store.begin().await?;
+        let due = tx.due_prompts(self.now()).await?;
+        drop(tx);
+        for asked in due {
+            let mut tx = self.store.begin().await?;
+            let mut ended = Ended::default();
+            self.lapse_or_repeat(&mut tx, &asked, &mut ended).await?;
+            self.commit(tx, ended).await?;
+        }
+        Ok(())
+    }
+
+    async fn lapse_or_repeat(&self, tx: &mut Tx, due: &Asked, ended: &mut Ended) -> Result<(), StoreError> {
+        let now = self.now();
+        let (Some(asked), Some(mut case)) = (tx.prompt(due.prompt.id).await?, self.case(tx, due.prompt.account).await?)
+        else {
+            return Ok(());
+        };
+        if asked.prompt.state != PromptState::Pending {
+            return Ok(());
+        }
+        if now < asked.prompt.deadline {
+            let more = asked.resends + 1 < case.policy.prompt_resends;
+            let next = (now + case.policy.prompt_resend).min(asked.prompt.deadline);
+            tx.mark_resent(asked.prompt.id, more.then_some(next)).await?;
+            return self.ask_again(tx, &case, &asked).await;
+        }
+        self.settle(tx, &case, &asked, PromptState::Lapsed, None, "prompt-late").await?;
+        if let (Kind::Presence, Some(connection)) = (asked.prompt.kind, asked.connection) {
+            self.hear(tx, &mut case, ended).await?;
+            self.apply(tx, &mut case, &Event::Unanswered(connection), &Actor::System, ended).await?;
+            self.ask_next(tx, &case).await?;
+        }
+        Ok(())
+    }
+
+    /// A connection whose question ran out is cut, even if the question never left.
+    async fn cut_unanswered(&self) -> Result<(), StoreError> {
+        let mut tx = self.store.begin().await?;
+        let due = tx.unanswered_connections(self.now()).await?;
+        drop(tx);
+        for (account, connection) in due {
+            let mut tx = self.store.begin().await?;
+            let mut ended = Ended::default();
+            if let Some(mut case) = self.case(&mut tx, account).await? {
+                self.hear(&mut tx, &mut case, &mut ended).await?;
+                let outcome =
+                    self.apply(&mut tx, &mut case, &Event::Unanswered(connection), &Actor::System, &mut ended).await?;
+                if let Outcome::Unchanged(_) = outcome {
+                    // Its session is over already: the connection waits for its cut, not for an answer.
+                    tx.set_presence(connection, Presence::NotAsked).await?;
+                }
+            }
+            self.commit(tx, ended).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Whether a new connection may stay.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Room {
+    /// It may.
+    Made,
+    /// It is one too many.
+    None,
+}

@@ -1,0 +1,173 @@
+//! The post: delivers the outbox, prompts first, by Telegram's rules; what is delivered is written down.
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use super::Gate;
+use super::letter::{keyboard_from_text, keyboard_to_text};
+use super::ports::{Asker, Keyboard, Message, Undelivered};
+use super::session::Ended;
+use crate::clock::Timestamp;
+use crate::domain::prompt::State as PromptState;
+use crate::store::outbox::{NewMessage, OutboxRow, Urgency};
+use crate::store::{StoreError, Tx};
+
+/// The role of the instance that delivers.
+const ROLE: &str = "post";
+/// Chats served at once; within a chat the order is kept.
+const CHATS_AT_ONCE: usize = 16;
+/// Longest wait before an undelivered message is tried again.
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
+/// The post looks at least this often.
+const LOOK_AGAIN: Duration = Duration::from_secs(30);
+
+/// How a chat's round went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Round {
+    /// All was tried.
+    Done,
+    /// Telegram is out of reach: the rest waits.
+    Stuck,
+}
+
+impl Gate {
+    /// Delivers what waits, then sleeps until there is more. A chat that is slow keeps no other one waiting.
+    pub(super) async fn run_post(self: Arc<Self>, asker: Arc<dyn Asker>, cancel: CancellationToken) {
+        let mut running = JoinSet::new();
+        let mut under_way = HashSet::new();
+        while !cancel.is_cancelled() {
+            let next = if self.leads(ROLE).await {
+                self.begin_deliveries(&asker, &mut running, &mut under_way).await
+            } else {
+                Ok(None)
+            };
+            let at = self.next_look(next, "the outbox cannot be read; trying again", LOOK_AGAIN);
+            tokio::select! {
+                () = cancel.cancelled() => return,
+                Some(done) = running.join_next() => under_way.retain(|chat| done.as_ref().ok() != Some(chat)),
+                () = self.wake.post.notified() => {}
+                () = self.clock.sleep_until(at) => {}
+                () = tokio::time::sleep(LOOK_AGAIN) => {}
+            }
+            if running.is_empty() {
+                under_way.clear();
+            }
+        }
+    }
+
+    async fn begin_deliveries(
+        self: &Arc<Self>,
+        asker: &Arc<dyn Asker>,
+        running: &mut JoinSet<i64>,
+        under_way: &mut HashSet<i64>,
+    ) -> Result<Option<Timestamp>, StoreError> {
+        let mut chats: BTreeMap<i64, Vec<OutboxRow>> = BTreeMap::new();
+        for row in self.reader().due_messages(self.now()).await? {
+            chats.entry(row.chat_id).or_default().push(row);
+        }
+        for (chat, rows) in chats {
+            if running.len() < CHATS_AT_ONCE && under_way.insert(chat) {
+                let (gate, asker) = (self.clone(), asker.clone());
+                running.spawn(async move {
+                    gate.deliver_chat(rows, asker).await;
+                    chat
+                });
+            }
+        }
+        let waiting = self.reader().waiting_messages().await?;
+        self.metrics.outbox.set(i64::try_from(waiting).unwrap_or(i64::MAX));
+        self.reader().next_due_message().await
+    }
+
+    async fn deliver_chat(self: Arc<Self>, rows: Vec<OutboxRow>, asker: Arc<dyn Asker>) {
+        for row in rows {
+            match self.deliver_one(&row, &asker).await {
+                Ok(Round::Done) => {}
+                Ok(Round::Stuck) => return,
+                Err(error) => {
+                    // Delivered but not written: it is delivered once more rather than never.
+                    tracing::error!(%error, "the outcome of a message cannot be written");
+                    return;
+                }
+            }
+        }
+    }
+
+    async fn deliver_one(&self, row: &OutboxRow, asker: &Arc<dyn Asker>) -> Result<Round, StoreError> {
+        let now = self.now();
+        let keyboard = keyboard_from_text(&row.keyboard);
+        let expired = row.expires_at.is_some_and(|at| at <= now);
+        let (Some(keyboard), false) = (keyboard, expired) else {
+            let mut tx = self.store.begin().await?;
+            let outcome = if expired { "too late" } else { "unreadable" };
+            tx.finish_message(row.id, outcome, now).await?;
+            self.commit(tx, Ended::default()).await?;
+            return Ok(Round::Done);
+        };
+        let message = Message { id: row.id, chat_id: row.chat_id, edits: row.edits, text: row.text.clone(), keyboard };
+        let delivered = asker.deliver(&message).await;
+        let mut tx = self.store.begin().await?;
+        let round = self.write_delivery(&mut tx, row, &delivered).await?;
+        self.commit(tx, Ended::default()).await?;
+        Ok(round)
+    }
+
+    async fn write_delivery(
+        &self,
+        tx: &mut Tx,
+        row: &OutboxRow,
+        delivered: &Result<i64, Undelivered>,
+    ) -> Result<Round, StoreError> {
+        let now = self.now();
+        match delivered {
+            Ok(message_id) => {
+                self.metrics.messages.inc();
+                tx.delivered(row, *message_id, now).await?;
+                self.close_if_settled(tx, row, *message_id).await?;
+                Ok(Round::Done)
+            }
+            Err(Undelivered::Blocked) => {
+                tx.finish_message(row.id, "blocked", now).await?;
+                tx.mark_bot_blocked(row.chat_id, Some(now)).await?;
+                Ok(Round::Done)
+            }
+            Err(Undelivered::Refused(why)) => {
+                tracing::error!(chat = row.chat_id, why, "telegram refuses a message");
+                tx.finish_message(row.id, "refused", now).await?;
+                Ok(Round::Done)
+            }
+            Err(Undelivered::RetryAfter(wait)) => {
+                tx.retry_message(row.id, "asked to wait", now + *wait).await?;
+                Ok(Round::Stuck)
+            }
+            Err(Undelivered::Unreachable(why)) => {
+                let wait = Duration::from_secs(1).saturating_mul(1 << row.tries.min(6)).min(LONGEST_WAIT);
+                tx.retry_message(row.id, why, now + wait).await?;
+                Ok(Round::Stuck)
+            }
+        }
+    }
+
+    /// A question that was settled while its message was on the way: its buttons are taken away.
+    async fn close_if_settled(&self, tx: &mut Tx, row: &OutboxRow, message_id: i64) -> Result<(), StoreError> {
+        let Some(id) = row.prompt else { return Ok(()) };
+        let settled = tx.prompt(id).await?.is_some_and(|asked| asked.prompt.state != PromptState::Pending);
+        if !settled {
+            return Ok(());
+        }
+        let message = NewMessage {
+            chat_id: row.chat_id,
+            prompt: None,
+            edits: Some(message_id),
+            text: &row.text,
+            keyboard: &keyboard_to_text(&Keyboard::None),
+            urgency: Urgency::Notice,
+            expires_at: None,
+        };
+        tx.send(&message, self.now()).await
+    }
+}

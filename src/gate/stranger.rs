@@ -1,0 +1,66 @@
+//! Strangers: addresses of no router that call, for the operator to see; bounded, in memory.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Mutex, PoisonError};
+
+use crate::clock::Timestamp;
+
+/// The most addresses remembered; the longest silent one makes room.
+const STRANGERS: usize = 256;
+
+/// An address of no router that called.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stranger {
+    /// The address.
+    pub address: IpAddr,
+    /// First call.
+    pub first_at: Timestamp,
+    /// Last call.
+    pub last_at: Timestamp,
+    /// Calls.
+    pub count: u64,
+}
+
+#[derive(Default)]
+pub(super) struct Strangers(Mutex<HashMap<IpAddr, Stranger>>);
+
+impl Strangers {
+    pub(super) fn note(&self, address: IpAddr, now: Timestamp) {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(stranger) = all.get_mut(&address) {
+            stranger.last_at = now;
+            stranger.count = stranger.count.saturating_add(1);
+            return;
+        }
+        if all.len() >= STRANGERS
+            && let Some(oldest) = all.values().min_by_key(|stranger| stranger.last_at).map(|stranger| stranger.address)
+        {
+            all.remove(&oldest);
+        }
+        all.insert(address, Stranger { address, first_at: now, last_at: now, count: 1 });
+    }
+
+    pub(super) fn list(&self) -> Vec<Stranger> {
+        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut list: Vec<Stranger> = all.values().cloned().collect();
+        list.sort_by_key(|stranger| std::cmp::Reverse((stranger.last_at, stranger.count)));
+        list
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_longest_silent_makes_room() {
+        let strangers = Strangers::default();
+        for at in 0..300_u32 {
+            strangers.note(IpAddr::from(at.to_be_bytes()), Timestamp::from_millis(i64::from(at)));
+        }
+        let list = strangers.list();
+        assert_eq!(list.len(), STRANGERS);
+        assert_eq!(list.first().unwrap().last_at, Timestamp::from_millis(299));
+    }
+}

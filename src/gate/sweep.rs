@@ -1,0 +1,108 @@
+//! The sweep, every minute: silent connections are closed as lost, old history is forgotten, the clock is watched.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use super::Gate;
+use super::session::Ended;
+use crate::clock::Timestamp;
+use crate::domain::setting::Level;
+use crate::store::StoreError;
+
+/// How often.
+const EVERY: Duration = Duration::from_secs(60);
+/// A minute that took longer than this was not listened through: the machine slept, or the clock was set.
+const GAP: Duration = Duration::from_secs(150);
+/// Silent for this many interim intervals is lost.
+const INTERVALS: u32 = 3;
+/// History is forgotten this often.
+const PRUNE_EVERY: Duration = Duration::from_secs(24 * 3600);
+/// How long changes and delivered messages are kept.
+const KEEP_WORK: Duration = Duration::from_secs(3600);
+/// How long settled prompts and old buttons are kept.
+const KEEP_PROMPTS: Duration = Duration::from_secs(7 * 24 * 3600);
+/// The role of the instance that sweeps.
+const ROLE: &str = "sweep";
+
+impl Gate {
+    /// Sweeps every minute.
+    pub(super) async fn run_sweep(self: Arc<Self>, cancel: CancellationToken) {
+        let mut listening_since = self.now();
+        let mut last = self.now();
+        let mut pruned_at = None;
+        loop {
+            tokio::select! {
+                () = cancel.cancelled() => return,
+                () = self.clock.sleep_until(last + EVERY) => {}
+            }
+            let now = self.now();
+            if now.since(last) > GAP || now < last {
+                listening_since = now;
+            }
+            last = now;
+            self.slots.sweep(now);
+            if !self.leads(ROLE).await {
+                continue;
+            }
+            if let Err(error) = self.sweep(listening_since).await {
+                tracing::error!(%error, "the sweep failed; the next minute tries again");
+            }
+            if pruned_at.is_none_or(|at| now >= at + PRUNE_EVERY) {
+                match self.prune().await {
+                    Ok(()) => pruned_at = Some(now),
+                    Err(error) => {
+                        tracing::error!(%error, "old history cannot be forgotten; the next minute tries again")
+                    }
+                }
+            }
+        }
+    }
+
+    /// Closes what was silent for three intervals of time in which this instance listened. Lost never ends a session.
+    async fn sweep(&self, listening_since: Timestamp) -> Result<(), StoreError> {
+        let now = self.now();
+        let silence = self.directory.system_policy().interim * INTERVALS;
+        let mut tx = self.store.begin().await?;
+        tx.raise_mark("clock", now.millis()).await?;
+        tx.prune_changes(now - KEEP_WORK).await?;
+        tx.prune_outbox(now - KEEP_WORK).await?;
+        if listening_since + silence <= now {
+            for connection in tx.silent_connections(now - silence).await? {
+                tracing::info!(
+                    acct_session_id = connection.acct_session_id,
+                    "silent for three intervals: closed as lost"
+                );
+                tx.end_connection(&connection, "lost", connection.seen_at).await?;
+            }
+        }
+        self.commit(tx, Ended::default()).await?;
+        self.metrics.connections.set(self.reader().open_connection_count().await?);
+        Ok(())
+    }
+
+    /// Forgets history by the settings, a thousand rows at a time so that no log-in waits for it.
+    async fn prune(&self) -> Result<(), StoreError> {
+        let values = self.reader().settings().await?;
+        let days = |name: &str| {
+            let stored = values.at(name, Level::System).and_then(|days| days.parse::<u64>().ok());
+            let default = crate::domain::setting::Setting::named(name).and_then(|setting| setting.default.parse().ok());
+            Duration::from_secs(stored.or(default).unwrap_or(3650) * 24 * 3600)
+        };
+        let now = self.now();
+        let (sessions, connections) = (now - days("history_sessions_days"), now - days("history_connections_days"));
+        let (attempts, prompts) = (now - days("history_attempts_days"), now - KEEP_PROMPTS);
+        loop {
+            let mut tx = self.store.begin().await?;
+            let forgotten = tx.prune_sessions(sessions).await?
+                + tx.prune_connections(connections).await?
+                + tx.prune_attempts(attempts).await?
+                + tx.prune_prompts(prompts).await?;
+            tx.commit(now).await?;
+            if forgotten == 0 {
+                return Ok(());
+            }
+        }
+    }
+}

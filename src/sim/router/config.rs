@@ -1,0 +1,135 @@
+//! What an operator would have typed into the router.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use super::accounting::Cause;
+use crate::proto::radius::SharedSecret;
+use crate::secret::Secret;
+
+/// The router as a whole.
+#[derive(Debug, Clone)]
+pub struct RouterConfig {
+    /// `/system/identity`, sent as NAS-Identifier.
+    pub identity: String,
+    /// What NAS-IP-Address says; `None`: the source address. Differs behind NAT.
+    pub nas_ip: Option<IpAddr>,
+    /// Source address of all packets.
+    pub bind: IpAddr,
+    /// `/radius` entries in order; the next is asked only after silence.
+    pub servers: Vec<Server>,
+    /// Wait for one transmission: RouterOS allows 10 ms to 1 min.
+    pub timeout: Duration,
+    /// Transmissions of one packet to one server.
+    pub tries: u32,
+    /// `require-message-auth`, RouterOS 7.15 and later.
+    pub require_message_auth: RequireMessageAuth,
+    /// `/radius/incoming`; `None`: accept=no.
+    pub incoming: Option<IncomingConfig>,
+    /// `/ppp/aaa interim-update`, used where the Accept names no interval; `None`: no interim records.
+    pub interim: Option<Duration>,
+    /// First address of the pool for clients.
+    pub pool_start: Ipv4Addr,
+}
+
+impl RouterConfig {
+    /// A router with RouterOS's defaults that asks one server.
+    pub fn new(identity: &str, bind: IpAddr, server: Server) -> Self {
+        Self {
+            identity: identity.to_owned(),
+            nas_ip: None,
+            bind,
+            servers: vec![server],
+            timeout: Duration::from_millis(300),
+            tries: 3,
+            require_message_auth: RequireMessageAuth::YesForRequestResp,
+            incoming: None,
+            interim: None,
+            pool_start: Ipv4Addr::new(10, 8, 0, 2),
+        }
+    }
+}
+
+/// One `/radius` entry.
+#[derive(Debug, Clone)]
+pub struct Server {
+    /// Where log-ins are sent. Its IP is also the one from which Disconnect and CoA are taken.
+    pub auth: SocketAddr,
+    /// Where accounting is sent.
+    pub acct: SocketAddr,
+    /// The shared secret.
+    pub secret: SharedSecret,
+}
+
+impl Server {
+    /// An entry.
+    pub fn new(auth: SocketAddr, acct: SocketAddr, secret: Secret) -> Self {
+        Self { auth, acct, secret: SharedSecret::new(secret) }
+    }
+}
+
+/// `require-message-auth` of `/radius`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RequireMessageAuth {
+    /// Sends it in Access-Requests; a reply to one without it is a bad reply.
+    YesForRequestResp,
+    /// Neither.
+    No,
+}
+
+/// `/radius/incoming` with accept=yes.
+#[derive(Debug, Clone)]
+pub struct IncomingConfig {
+    /// Where to listen; port 0 is any free one.
+    pub bind: SocketAddr,
+    /// What happens to a Disconnect-Request.
+    pub disconnects: DisconnectHabit,
+    /// What happens to attributes that do not belong into a request.
+    pub foreign: ForeignAttributes,
+    /// The cause in the Stop of a cut tunnel: no source says which RouterOS uses.
+    pub cut_cause: Cause,
+    /// From when a changed Session-Timeout counts: no source says.
+    pub session_timeout_from: CountFrom,
+}
+
+impl IncomingConfig {
+    /// The likely habits, on any free port of `bind`.
+    pub fn new(bind: IpAddr) -> Self {
+        Self {
+            bind: SocketAddr::new(bind, 0),
+            disconnects: DisconnectHabit::Obey,
+            foreign: ForeignAttributes::Refuse,
+            cut_cause: Cause::AdminReset,
+            session_timeout_from: CountFrom::Start,
+        }
+    }
+}
+
+/// What happens to a Disconnect-Request that is in order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DisconnectHabit {
+    /// Matched, answered, carried out.
+    Obey,
+    /// No answer, no cut: a firewall, or an address that the router does not know.
+    Ignore,
+    /// Answered with ACK, but the tunnel stays up.
+    AckOnly,
+}
+
+/// What happens to attributes that do not belong into a Disconnect- or CoA-Request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ForeignAttributes {
+    /// NAK with Error-Cause 401.
+    Refuse,
+    /// Not looked at.
+    Ignore,
+}
+
+/// From when a Session-Timeout counts that came by CoA.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CountFrom {
+    /// From the start of the connection.
+    Start,
+    /// From now.
+    Now,
+}

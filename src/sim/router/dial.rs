@@ -1,0 +1,233 @@
+//! A VPN client dials: what it brings, which servers are asked, how it ends.
+
+use std::sync::Arc;
+
+use super::accounting::Cause;
+use super::attempt::Attempt;
+use super::transport::{Count, Patience};
+use super::tunnel::{self, Grant, Tunnel};
+use super::{Inner, lock};
+use crate::proto::radius::{AttributeType, Code, Packet, PacketBuilder, SharedSecret, VendorType};
+use crate::secret::Secret;
+
+/// What the client does.
+#[derive(Debug, Clone)]
+pub struct Dial {
+    /// User name, perhaps `DOMAIN\name`.
+    pub user: String,
+    /// The password that the client knows.
+    pub password: Secret,
+    /// How it is proven.
+    pub method: Method,
+    /// Calling-Station-Id: the client's address, for PPPoE its MAC.
+    pub caller: String,
+    /// Called-Station-Id: the router's address, for PPPoE the service name.
+    pub called: String,
+    /// Which VPN.
+    pub service: Service,
+    /// Whether the client insists on MPPE (SSTP does, by its binding).
+    pub encryption: Encryption,
+    /// When the Start is sent.
+    pub start: StartNotice,
+}
+
+impl Dial {
+    /// An L2TP client by MS-CHAPv2 from a documentation address.
+    pub fn new(user: &str, password: &str) -> Self {
+        Self {
+            user: user.to_owned(),
+            password: Secret::new(password),
+            method: Method::MsChapV2,
+            caller: "203.0.113.7".to_owned(),
+            called: "198.51.100.1".to_owned(),
+            service: Service::L2tp,
+            encryption: Encryption::Optional,
+            start: StartNotice::AtOnce,
+        }
+    }
+
+    /// The name as MS-CHAPv2 hashes it: without a leading `DOMAIN\`.
+    pub(super) fn name_without_domain(&self) -> &str {
+        self.user.rsplit_once('\\').map_or(&self.user, |(_, name)| name)
+    }
+
+    pub(super) fn domain(&self) -> Option<&str> {
+        self.user.split_once('\\').map(|(domain, _)| domain)
+    }
+}
+
+/// How the password is proven.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Method {
+    /// In clear to the router.
+    Pap,
+    /// MD5 of a challenge.
+    Chap,
+    /// RFC 2433.
+    MsChapV1,
+    /// RFC 2759.
+    MsChapV2,
+}
+
+/// Which VPN.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Service {
+    /// L2TP.
+    L2tp,
+    /// PPTP.
+    Pptp,
+    /// SSTP.
+    Sstp,
+    /// OpenVPN.
+    Ovpn,
+    /// PPPoE: an Ethernet port, and an interface name in NAS-Port-Id.
+    Pppoe,
+}
+
+impl Service {
+    pub(super) const fn nas_port_type(self) -> u32 {
+        match self {
+            Self::L2tp | Self::Pptp | Self::Sstp | Self::Ovpn => 5,
+            Self::Pppoe => 15,
+        }
+    }
+}
+
+/// Whether the client insists on MPPE.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Encryption {
+    /// It does without keys; wrong ones still break the line.
+    Optional,
+    /// No keys, no line.
+    Demanded,
+}
+
+/// When a connected tunnel's Start is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StartNotice {
+    /// As RouterOS does.
+    AtOnce,
+    /// When the test says so: [`Tunnel::send_start`].
+    Held,
+}
+
+/// How a dial ended.
+#[derive(Debug)]
+pub enum DialOutcome {
+    /// The tunnel is up.
+    Connected(Tunnel),
+    /// Access-Reject, or a wrong password of a local user.
+    Rejected {
+        /// Reply-Message; RouterOS does not show it to the client.
+        reply_message: Option<String>,
+        /// MS-CHAP-Error without its ident octet.
+        ms_chap_error: Option<String>,
+    },
+    /// No server answered in order.
+    Timeout,
+    /// Accepted, but the client did not like the server's proof. A Start and a Stop were sent.
+    ClientHungUp {
+        /// What it did not like.
+        why: HangUp,
+    },
+    /// Anything else.
+    Failed(Failure),
+}
+
+/// What a client does not like in an Accept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HangUp {
+    /// MS-CHAPv2 without MS-CHAP2-Success.
+    SuccessMissing,
+    /// Its `S=` is of another password, or its ident of another log-in.
+    SuccessWrong,
+    /// It insists on MPPE and the Accept has no keys.
+    KeysMissing,
+    /// The keys are not the client's.
+    KeysWrong,
+}
+
+/// Why a dial failed without a verdict.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Failure {
+    /// Access-Challenge: PPP has no way to ask.
+    Challenged,
+    /// The pool has no address left.
+    PoolEmpty,
+    /// Name, password or stations do not fit into attributes.
+    Unsendable,
+    /// The router was started again meanwhile.
+    Rebooted,
+}
+
+pub(super) async fn dial(router: &Arc<Inner>, dial: Dial) -> DialOutcome {
+    let local = lock(&router.local_secrets).get(&dial.user).cloned();
+    if let Some(password) = local {
+        return dial_local(router, dial, &password);
+    }
+    let boot = router.boot();
+    let (session_id, nas_port) = router.next_session();
+    for server in &router.config.servers {
+        let attempt = Attempt::new(&dial, &session_id, nas_port);
+        let mut probe = PacketBuilder::new(Code::ACCESS_REQUEST, 0, router.opening());
+        if attempt.push(router, &mut probe, &server.secret).is_err() {
+            return DialOutcome::Failed(Failure::Unsendable);
+        }
+        let request = |identifier| attempt.request(router, identifier, &server.secret);
+        let is_good = |reply: &Packet<'_>, _: &[u8; 16]| attempt.takes(router, reply, &server.secret);
+        let patience = Patience { timeout: router.config.timeout, tries: router.config.tries };
+        let Some(reply) = router.transport.exchange(server.auth, patience, request, is_good).await else {
+            continue; // only silence leads to the next server
+        };
+        if router.boot() != boot {
+            return DialOutcome::Failed(Failure::Rebooted);
+        }
+        return conclude(router, &attempt, reply, &server.secret).await;
+    }
+    DialOutcome::Timeout
+}
+
+fn dial_local(router: &Arc<Inner>, dial: Dial, password: &Secret) -> DialOutcome {
+    if *password != dial.password {
+        return DialOutcome::Rejected { reply_message: None, ms_chap_error: None };
+    }
+    let (session_id, nas_port) = router.next_session();
+    let grant = Grant::local(&dial, session_id, nas_port, router.config.interim);
+    tunnel::raise(router, grant, dial.start).map_or(DialOutcome::Failed(Failure::PoolEmpty), DialOutcome::Connected)
+}
+
+/// What a reply means, once it counts.
+async fn conclude(router: &Arc<Inner>, attempt: &Attempt<'_>, reply: Vec<u8>, secret: &SharedSecret) -> DialOutcome {
+    let Ok(packet) = Packet::parse(&reply) else {
+        return DialOutcome::Timeout; // not reached: the reply was parsed before it counted
+    };
+    match packet.code() {
+        Code::ACCESS_ACCEPT => router.transport.count(Count::Accepts),
+        Code::ACCESS_REJECT => {
+            router.transport.count(Count::Rejects);
+            return rejected(&packet);
+        }
+        _ => return DialOutcome::Failed(Failure::Challenged),
+    }
+    let complaint = attempt.complaint(&packet, secret);
+    let grant = attempt.grant(router, &packet);
+    let start = if complaint.is_some() { StartNotice::AtOnce } else { attempt.dial.start };
+    let Some(tunnel) = tunnel::raise(router, grant, start) else {
+        return DialOutcome::Failed(Failure::PoolEmpty);
+    };
+    match complaint {
+        None => DialOutcome::Connected(tunnel),
+        Some(why) => {
+            tunnel.hang_up(Cause::UserRequest).await;
+            DialOutcome::ClientHungUp { why }
+        }
+    }
+}
+
+fn rejected(packet: &Packet<'_>) -> DialOutcome {
+    let error = packet.vendor(VendorType::MS_CHAP_ERROR).and_then(|value| value.get(1..));
+    DialOutcome::Rejected {
+        reply_message: packet.text(AttributeType::REPLY_MESSAGE).map(str::to_owned),
+        ms_chap_error: error.map(|text| String::from_utf8_lossy(text).into_owned()),
+    }
+}
