@@ -51,7 +51,9 @@ fn blocks(address: &str) -> Vec<String> {
         .skip(1)
         .map(|block| block.split("```").next().unwrap())
         .filter(|block| !block.starts_with("make run"))
-        .map(|block| block.replace("target/release/radgram", PROGRAM).replace("127.0.0.1:1812", &format!("{address}:1812")))
+        .map(|block| {
+            block.replace("target/release/radgram", PROGRAM).replace("127.0.0.1:1812", &format!("{address}:1812"))
+        })
         .collect()
 }
 

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use super::Failure;
 use super::output::Out;
-use super::shim::Gate;
 use crate::clock::{Clock, SystemClock, Timestamp};
 use crate::config::Config;
 use crate::domain::account::{Account, name_key};
@@ -13,6 +12,7 @@ use crate::domain::router::Router;
 use crate::domain::setting::Level;
 use crate::domain::user::User;
 use crate::entropy::{Entropy, SystemEntropy};
+use crate::gate::Gate;
 use crate::open::open_store;
 use crate::store::{Reader, Store};
 

@@ -3,8 +3,8 @@
 use std::fmt;
 use std::io;
 
-use super::shim::Refused;
 use crate::config::ConfigError;
+use crate::gate::Refused;
 use crate::store::StoreError;
 
 /// Why a command was not done.

@@ -9,9 +9,9 @@ use zeroize::Zeroizing;
 
 use super::Failure;
 use super::desk::{ACTOR, Desk};
-use super::shim::ImportRow;
 use crate::domain::account::account_name;
 use crate::domain::user::full_name;
+use crate::gate::ImportRow;
 use crate::secret::Secret;
 
 /// The most lines of one file.

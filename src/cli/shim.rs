@@ -1,90 +1,15 @@
-//! Stands in for the gate until it lands.
-#![allow(missing_docs, clippy::unused_async)]
+//! Stands in for the log-ins of operators until they land.
+#![allow(missing_docs, dead_code, clippy::unused_async)]
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use crate::clock::Clock;
-use crate::domain::account::{Holder, Switch};
 use crate::domain::audit::Actor;
-use crate::domain::id::*;
-use crate::domain::setting::Level;
-use crate::domain::user::{UserState, UserStep};
+use crate::domain::id::OperatorId;
 use crate::entropy::Entropy;
+use crate::gate::Refused;
 use crate::secret::Secret;
-use crate::store::router::RouterForm;
 use crate::store::{Store, StoreError};
-
-#[derive(Debug, thiserror::Error)]
-pub enum Refused {
-    #[error("{field}: {message}")]
-    Field { field: &'static str, message: String },
-    #[error("{0}")]
-    NotFound(&'static str),
-    #[error("{0}")]
-    Conflict(String),
-    #[error("{0}")]
-    Store(StoreError),
-}
-
-pub struct Gate;
-
-pub struct ImportRow {
-    pub line: usize,
-    pub username: String,
-    pub password: Secret,
-    pub telegram_id: i64,
-    pub name: String,
-}
-
-pub struct ImportReport;
-
-macro_rules! stub {
-    ($($name:ident($($arg:ident: $ty:ty),*) -> $out:ty;)*) => {
-        impl Gate {$(
-            pub async fn $name(&self, _actor: &Actor, $($arg: $ty),*) -> Result<$out, Refused> {
-                $(let _ = &$arg;)*
-                Err(Refused::Conflict("not wired yet".to_owned()))
-            }
-        )*}
-    };
-}
-
-stub! {
-    add_user(telegram_id: i64, name: &str, state: UserState) -> UserId;
-    decide_user(id: UserId, step: UserStep, reason: Option<&str>) -> ();
-    rename_user(id: UserId, name: &str) -> ();
-    delete_user(id: UserId) -> ();
-    add_account(name: &str, user: Option<UserId>, password: Option<Secret>) -> AccountId;
-    bind_account(id: AccountId, user: Option<UserId>) -> ();
-    switch_account(id: AccountId, switch: Switch) -> ();
-    unlock_account(id: AccountId) -> ();
-    set_password(id: AccountId, password: Secret) -> ();
-    delete_account(id: AccountId) -> ();
-    mark_holder(id: AccountId, holder: Holder) -> ();
-    add_router(form: &RouterForm, secret: &Secret) -> RouterId;
-    change_router(id: RouterId, form: &RouterForm) -> ();
-    set_router_secret(id: RouterId, secret: &Secret) -> ();
-    remove_router(id: RouterId) -> ();
-    set_setting(name: &str, level: Level, value: &str) -> ();
-    clear_setting(name: &str, level: Level) -> ();
-    grant_session(id: AccountId, duration: Duration) -> SessionId;
-    extend_session(id: SessionId, duration: Duration) -> ();
-    end_session(id: SessionId) -> ();
-    cut_connection(id: ConnectionId) -> ();
-    acknowledge_alarm(id: i64) -> ();
-    import(rows: &[ImportRow], progress: &mut (dyn FnMut(usize, usize) + Send)) -> ImportReport;
-}
-
-impl Gate {
-    pub async fn open(_: Store, _: Arc<dyn Clock>, _: Arc<dyn Entropy>) -> Result<Arc<Gate>, StoreError> {
-        Ok(Arc::new(Gate))
-    }
-
-    pub async fn check_import(&self, _: &[ImportRow]) -> Result<Vec<(usize, String)>, Refused> {
-        Ok(Vec::new())
-    }
-}
 
 pub struct Logins;
 
@@ -125,15 +50,15 @@ impl Logins {
     }
 
     pub async fn add_operator(&self, _: &Actor, _: &str, _: Role, _: &Secret) -> Result<OperatorId, Refused> {
-        Err(Refused::Conflict("not wired yet".to_owned()))
+        Err(Refused::conflict("not wired yet"))
     }
 
     pub async fn set_operator(&self, _: &Actor, _: OperatorId, _: &OperatorChange) -> Result<(), Refused> {
-        Err(Refused::Conflict("not wired yet".to_owned()))
+        Err(Refused::conflict("not wired yet"))
     }
 
     pub async fn remove_operator(&self, _: &Actor, _: OperatorId) -> Result<(), Refused> {
-        Err(Refused::Conflict("not wired yet".to_owned()))
+        Err(Refused::conflict("not wired yet"))
     }
 }
 
