@@ -6,6 +6,7 @@ const [address, name, password] = process.argv.slice(2);
 const FLAGS = [
   '--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
   '--disable-background-networking', '--disable-component-update', '--disable-sync',
+  '--host-resolver-rules=MAP radgram.example 127.0.0.1',
 ];
 
 const complaints = [];
