@@ -4,6 +4,7 @@ use std::future::Future;
 use std::ops::{Add, Sub};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -58,6 +59,11 @@ pub trait Clock: Send + Sync + 'static {
 
     /// Waits until `now() >= at`.
     fn sleep_until(&self, at: Timestamp) -> Sleep;
+
+    /// How far the machine's clock is behind the time that is held; zero while it is right.
+    fn lag(&self) -> Duration {
+        Duration::ZERO
+    }
 }
 
 /// The machine's clock.
@@ -85,6 +91,41 @@ impl Clock for SystemClock {
                 tokio::time::sleep(left.min(LOOK_AGAIN)).await;
             }
         })
+    }
+}
+
+/// A clock that is never far behind the highest time that was seen: set back by more than [`HELD_BACK`], it stands
+/// still at that time until the clock below has caught up. So a session cannot be lengthened by setting the clock back.
+pub struct HeldClock {
+    below: Arc<dyn Clock>,
+    highest: AtomicI64,
+}
+
+/// A clock may go back by this much (slewing by NTP); further it is held.
+pub const HELD_BACK: Duration = Duration::from_secs(5);
+
+impl HeldClock {
+    /// Over `below`, having seen `highest` before.
+    pub fn new(below: Arc<dyn Clock>, highest: Timestamp) -> Self {
+        Self { below, highest: AtomicI64::new(highest.millis()) }
+    }
+}
+
+impl Clock for HeldClock {
+    fn now(&self) -> Timestamp {
+        let now = self.below.now();
+        let highest = Timestamp(self.highest.fetch_max(now.millis(), Ordering::Relaxed));
+        if now + HELD_BACK < highest { highest } else { now }
+    }
+
+    fn sleep_until(&self, at: Timestamp) -> Sleep {
+        self.below.sleep_until(at)
+    }
+
+    fn lag(&self) -> Duration {
+        let now = self.below.now();
+        let behind = Timestamp(self.highest.load(Ordering::Relaxed)).since(now);
+        if behind > HELD_BACK { behind } else { Duration::ZERO }
     }
 }
 
@@ -136,6 +177,21 @@ mod tests {
         clock.advance(Duration::from_secs(1));
         sleep.await;
         assert_eq!(clock.now(), Timestamp::from_millis(2_000));
+    }
+
+    #[test]
+    fn a_clock_set_back_is_held() {
+        let below = SettableClock::new(Timestamp::from_millis(100_000));
+        let clock = HeldClock::new(Arc::new(below.clone()), Timestamp::default());
+        assert_eq!(clock.now(), Timestamp::from_millis(100_000));
+        below.set(Timestamp::from_millis(96_000));
+        assert_eq!(clock.now(), Timestamp::from_millis(96_000));
+        assert_eq!(clock.lag(), Duration::ZERO);
+        below.set(Timestamp::from_millis(50_000));
+        assert_eq!(clock.now(), Timestamp::from_millis(100_000));
+        assert_eq!(clock.lag(), Duration::from_secs(50));
+        below.set(Timestamp::from_millis(200_000));
+        assert_eq!(clock.now(), Timestamp::from_millis(200_000));
     }
 
     #[test]

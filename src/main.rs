@@ -1,3 +1,26 @@
-//! The radgram program.
+//! The program: parses the command line, runs it, and turns its end into an exit code.
 
-fn main() {}
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use radgram::cli::{Cli, Failure, run};
+
+/// 0 done, 1 refused or failed with one line on standard error, 2 usage (clap's own).
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return failed(&format!("the runtime cannot be started: {error}")),
+    };
+    match runtime.block_on(run(cli)) {
+        Ok(()) | Err(Failure::NobodyReads) => ExitCode::SUCCESS,
+        Err(Failure::Because(line)) => failed(&line),
+    }
+}
+
+#[expect(clippy::print_stderr, reason = "the one line that says why")]
+fn failed(line: &str) -> ExitCode {
+    eprintln!("radgram: {}", line.replace('\n', "; "));
+    ExitCode::FAILURE
+}

@@ -66,6 +66,12 @@ impl Gate {
         let silence = self.directory.system_policy().interim * INTERVALS;
         let mut tx = self.store.begin().await?;
         tx.raise_mark("clock", now.millis()).await?;
+        let lag = self.clock.lag();
+        if !lag.is_zero() {
+            let text =
+                format!("The clock of the server is {} s behind a time seen before; it is held there.", lag.as_secs());
+            tx.raise("clock", "server", &text, now).await?;
+        }
         tx.prune_changes(now - KEEP_WORK).await?;
         tx.prune_outbox(now - KEEP_WORK).await?;
         if listening_since + silence <= now {

@@ -1,0 +1,180 @@
+//! The wiring: builds everything from the configuration in one function, runs it, stops it.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::clock::{Clock, HeldClock};
+use crate::config::Config;
+use crate::entropy::Entropy;
+use crate::gate::ports::Asker;
+use crate::gate::{BotState, Gate};
+use crate::open::open_store;
+use crate::radius::{Cutters, Listener};
+use crate::{radius, telegram, web};
+
+/// What runs is let finish this long at a stop; then it is left to the next start, which loses nothing.
+const FAREWELL: Duration = Duration::from_secs(10);
+/// Accounts read into memory at start, so that the first flood of log-ins finds it warm.
+const WARM_ACCOUNTS: i64 = 20_000;
+
+/// A running server.
+pub struct App {
+    /// The use cases.
+    pub gate: Arc<Gate>,
+    /// Where log-ins are taken, in the order of the configuration.
+    pub auth: Vec<SocketAddr>,
+    /// Where accounting is taken.
+    pub acct: Vec<SocketAddr>,
+    /// Where the web UI is.
+    pub web: SocketAddr,
+    tracker: TaskTracker,
+    cancel: CancellationToken,
+}
+
+/// Runs the server until SIGINT or SIGTERM.
+///
+/// # Errors
+/// Something could not be built: a bad key, no database, an address that is taken.
+pub async fn run(config: Config, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>) -> anyhow::Result<()> {
+    let app = App::start(&config, clock, entropy).await?;
+    tracing::info!(auth = ?app.auth, acct = ?app.acct, web = %app.web, "serving");
+    tell_service_manager(Told::Ready);
+    let mut terminate = signal(SignalKind::terminate()).context("SIGTERM cannot be waited for")?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        interrupted = tokio::signal::ctrl_c() => interrupted.context("SIGINT cannot be waited for")?,
+    }
+    tracing::info!("stopping");
+    tell_service_manager(Told::Stopping);
+    app.stop().await;
+    Ok(())
+}
+
+impl App {
+    /// Builds and starts everything; ready when it returns.
+    ///
+    /// # Errors
+    /// As [`run`].
+    pub async fn start(config: &Config, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>) -> anyhow::Result<App> {
+        let store = open_store(config, clock.as_ref(), entropy.clone()).await?;
+        let highest = store.reader().mark("clock").await?.unwrap_or(0);
+        let clock: Arc<dyn Clock> = Arc::new(HeldClock::new(clock, crate::clock::Timestamp::from_millis(highest)));
+        let gate = Gate::open(store, clock, entropy.clone()).await?;
+        let (tracker, cancel) = (TaskTracker::new(), CancellationToken::new());
+        gate.directory().warm(WARM_ACCOUNTS).await?;
+        gate.start(&tracker, &cancel);
+        gate.start_enforcing(Arc::new(Cutters::new(entropy.clone())), &tracker, &cancel);
+
+        let (auth, auth_addresses) = listen(&config.radius.auth_listen, "auth_listen")?;
+        let (acct, acct_addresses) = listen(&config.radius.acct_listen, "acct_listen")?;
+        radius::serve(&gate, auth, acct, &tracker, &cancel);
+        let web = start_web(config, &gate, &tracker, &cancel).await?;
+        start_bot(config, &gate, &tracker, &cancel)?;
+        tracker.close();
+        Ok(App { gate, auth: auth_addresses, acct: acct_addresses, web, tracker, cancel })
+    }
+
+    /// Stops gracefully: nothing new is taken, what runs is let finish, leadership is given up.
+    pub async fn stop(self) {
+        self.cancel.cancel();
+        if tokio::time::timeout(FAREWELL, self.tracker.wait()).await.is_err() {
+            tracing::warn!("not everything ended in time");
+        }
+        self.gate.close().await;
+    }
+}
+
+fn listen(addresses: &[SocketAddr], key: &str) -> anyhow::Result<(Vec<Listener>, Vec<SocketAddr>)> {
+    let mut listeners = Vec::new();
+    for address in addresses {
+        let listener = Listener::bind(*address).with_context(|| format!("[radius] {key}: {address} cannot be used"))?;
+        listeners.push(listener);
+    }
+    let bound = listeners.iter().map(Listener::local_addr).collect();
+    Ok((listeners, bound))
+}
+
+async fn start_web(
+    config: &Config,
+    gate: &Arc<Gate>,
+    tracker: &TaskTracker,
+    cancel: &CancellationToken,
+) -> anyhow::Result<SocketAddr> {
+    let address = config.web.listen;
+    let listener =
+        TcpListener::bind(address).await.with_context(|| format!("[web] listen: {address} cannot be used"))?;
+    let bound = listener.local_addr().context("[web] listen")?;
+    let state = web::WebState::new(
+        gate.clone(),
+        web::WebConfig {
+            scheme: if config.web.trusted_proxies.is_empty() { web::Scheme::Plain } else { web::Scheme::Tls },
+            trusted_proxies: config.web.trusted_proxies.clone(),
+            metrics_from: config.web.metrics_from.clone(),
+        },
+    );
+    let serve = web::serve(listener, web::router(state), cancel.clone());
+    tracker.spawn(async move {
+        if let Err(error) = serve.await {
+            tracing::error!(%error, "the web UI has stopped");
+        }
+    });
+    Ok(bound)
+}
+
+/// Without a token the bot is off: nothing is fetched, and messages wait in the outbox.
+fn start_bot(
+    config: &Config,
+    gate: &Arc<Gate>,
+    tracker: &TaskTracker,
+    cancel: &CancellationToken,
+) -> anyhow::Result<()> {
+    let Some(token) = &config.telegram.token else {
+        gate.bot_channel().send_replace(BotState::Off);
+        return Ok(());
+    };
+    let bot = telegram::Bot::new(token, &config.telegram.api_url, config.telegram.proxy.expose())
+        .context("[telegram] api_url, proxy")?;
+    let sender: Arc<dyn Asker> = Arc::new(telegram::Sender::new(bot.clone()));
+    gate.start_posting(sender, tracker, cancel);
+    let poller = telegram::Poller {
+        bot,
+        updates: gate.clone(),
+        texts: gate.texts().clone(),
+        language: gate.directory().system_policy().language,
+        clock: gate.clock().clone(),
+        entropy: gate.entropy().clone(),
+        state: gate.bot_channel(),
+    };
+    tracker.spawn(poller.run(cancel.clone()));
+    Ok(())
+}
+
+/// What the service manager is told.
+#[derive(Debug, Clone, Copy)]
+enum Told {
+    Ready,
+    Stopping,
+}
+
+fn tell_service_manager(told: Told) {
+    #[cfg(target_os = "linux")]
+    {
+        let state = match told {
+            Told::Ready => sd_notify::NotifyState::Ready,
+            Told::Stopping => sd_notify::NotifyState::Stopping,
+        };
+        // Started by hand there is nobody to tell.
+        if let Err(error) = sd_notify::notify(&[state]) {
+            tracing::debug!(%error, "the service manager was not told");
+        }
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = told;
+}

@@ -1,0 +1,208 @@
+//! `radgram account`: VPN log-ins, named by their user name.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, ValueEnum};
+use serde::Serialize;
+
+use super::desk::{ACTOR, Desk};
+use super::output::{Line, Out};
+use super::{Failure, ListArgs, import, input};
+use crate::domain::account::{Holder, Lock, Switch, name_key};
+use crate::store::LIST_ROWS;
+use crate::store::account::{AccountLine, PasswordKept};
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Add an account, enabled and without a password; `account password` gives it one.
+    Add {
+        /// The user name that the VPN client sends.
+        username: String,
+        /// The person it is bound to.
+        #[arg(long, value_name = "TELEGRAM_ID")]
+        user: Option<i64>,
+    },
+    /// Bind an account to a person.
+    Bind {
+        #[command(flatten)]
+        which: Which,
+        /// The person.
+        #[arg(long, value_name = "TELEGRAM_ID")]
+        user: i64,
+    },
+    /// Bind an account to nobody: its open session ends.
+    Unbind(Which),
+    /// Let an account be used.
+    Enable(Which),
+    /// Refuse an account: its open session ends, its connections are cut.
+    Disable(Which),
+    /// Unlock an account that was locked by "Not me". Change its password first.
+    Unlock(Which),
+    /// Set an account's password, one line on standard input: its open session ends.
+    Password(Which),
+    /// Mark an account as having no person behind it (site-to-site, monitoring), or not.
+    Machine {
+        #[command(flatten)]
+        which: Which,
+        /// Whether it is a machine's.
+        mark: Mark,
+    },
+    /// Delete an account.
+    Delete(Which),
+    /// Add accounts and approved people from a CSV file: all lines, or nothing if one is wrong.
+    Import {
+        /// The file, with the header username,password,telegram_id,name; `-` is standard input.
+        file: PathBuf,
+        /// Check the file and change nothing.
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// List the accounts.
+    List(ListArgs),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Which {
+    /// The account's user name.
+    username: String,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(super) enum Mark {
+    /// No person behind it.
+    On,
+    /// A person's.
+    Off,
+}
+
+pub(super) async fn run(desk: &Desk, command: Command) -> Result<(), Failure> {
+    match command {
+        Command::Add { username, user } => add(desk, &username, user).await,
+        Command::Bind { which, user } => bind(desk, &which, user).await,
+        Command::Unbind(which) => {
+            let account = desk.account(&which.username).await?;
+            desk.gate.bind_account(&ACTOR, account.id, None).await?;
+            desk.say(&format!("account {} is bound to nobody", account.name))
+        }
+        Command::Enable(which) => switch(desk, &which, Switch::Enabled, "enabled").await,
+        Command::Disable(which) => switch(desk, &which, Switch::Disabled, "disabled").await,
+        Command::Unlock(which) => {
+            let account = desk.account(&which.username).await?;
+            desk.gate.unlock_account(&ACTOR, account.id).await?;
+            desk.say(&format!("account {} is unlocked", account.name))
+        }
+        Command::Password(which) => {
+            let account = desk.account(&which.username).await?;
+            desk.gate.set_password(&ACTOR, account.id, input::secret("password")?).await?;
+            desk.say(&format!("account {} has the new password", account.name))
+        }
+        Command::Machine { which, mark } => machine(desk, &which, mark).await,
+        Command::Delete(which) => {
+            let account = desk.account(&which.username).await?;
+            desk.gate.delete_account(&ACTOR, account.id).await?;
+            desk.say(&format!("account {} is deleted", account.name))
+        }
+        Command::Import { file, dry_run } => import::run(desk, &file, dry_run.into()).await,
+        Command::List(args) => list(desk, args).await,
+    }
+}
+
+async fn add(desk: &Desk, username: &str, user: Option<i64>) -> Result<(), Failure> {
+    let user = match user {
+        Some(telegram_id) => Some(desk.user(telegram_id).await?.id),
+        None => None,
+    };
+    desk.gate.add_account(&ACTOR, username, user, None).await?;
+    desk.say(&format!("account {} is added; radgram account password sets its password", username.trim()))
+}
+
+async fn bind(desk: &Desk, which: &Which, telegram_id: i64) -> Result<(), Failure> {
+    let account = desk.account(&which.username).await?;
+    let user = desk.user(telegram_id).await?;
+    desk.gate.bind_account(&ACTOR, account.id, Some(user.id)).await?;
+    desk.say(&format!("account {} is bound to {telegram_id}, {}", account.name, user.name))
+}
+
+async fn switch(desk: &Desk, which: &Which, to: Switch, word: &str) -> Result<(), Failure> {
+    let account = desk.account(&which.username).await?;
+    desk.gate.switch_account(&ACTOR, account.id, to).await?;
+    desk.say(&format!("account {} is {word}", account.name))
+}
+
+async fn machine(desk: &Desk, which: &Which, mark: Mark) -> Result<(), Failure> {
+    let account = desk.account(&which.username).await?;
+    let (holder, word) = match mark {
+        Mark::On => (Holder::Machine, "marked as having no person"),
+        Mark::Off => (Holder::Person, "a person's"),
+    };
+    desk.gate.mark_holder(&ACTOR, account.id, holder).await?;
+    desk.say(&format!("account {} is {word}", account.name))
+}
+
+/// All accounts: the store gives them page by page.
+pub(super) async fn all(desk: &Desk) -> Result<Vec<AccountLine>, Failure> {
+    let mut accounts: Vec<AccountLine> = Vec::new();
+    let mut after = String::new();
+    loop {
+        let page = desk.reader().accounts(&after).await?;
+        let full = i64::try_from(page.len()).unwrap_or(i64::MAX) >= LIST_ROWS;
+        let last = page.last().map(|line| name_key(&line.account.name));
+        accounts.extend(page);
+        match last {
+            Some(last) if full => after = last,
+            _ => return Ok(accounts),
+        }
+    }
+}
+
+async fn list(desk: &Desk, args: ListArgs) -> Result<(), Failure> {
+    let lines: Vec<Login> = all(desk).await?.into_iter().map(Login::of).collect();
+    Out::standard().list(&lines, args)
+}
+
+#[derive(Serialize)]
+struct Login {
+    username: String,
+    telegram_id: Option<i64>,
+    name: Option<String>,
+    enabled: bool,
+    locked: bool,
+    machine: bool,
+    source: &'static str,
+    password: &'static str,
+}
+
+impl Login {
+    fn of(line: AccountLine) -> Self {
+        Self {
+            username: line.account.name,
+            telegram_id: line.telegram_id,
+            name: line.user_name,
+            enabled: line.account.switch == Switch::Enabled,
+            locked: line.account.lock == Lock::Locked,
+            machine: line.account.holder == Holder::Machine,
+            source: line.account.source.word(),
+            password: match line.password {
+                PasswordKept::Password => "set",
+                PasswordKept::NtHash => "nt hash only",
+                PasswordKept::None => "none",
+            },
+        }
+    }
+}
+
+impl Line for Login {
+    const HEADS: &'static [&'static str] = &["USERNAME", "TELEGRAM ID", "NAME", "STATE", "PASSWORD"];
+
+    fn cells(&self) -> Vec<String> {
+        let marks = [(!self.enabled, "disabled"), (self.locked, "locked"), (self.machine, "machine")];
+        let marks: Vec<&str> = marks.into_iter().filter(|(holds, _)| *holds).map(|(_, word)| word).collect();
+        vec![
+            self.username.clone(),
+            self.telegram_id.map(|id| id.to_string()).unwrap_or_default(),
+            self.name.clone().unwrap_or_default(),
+            if marks.is_empty() { "enabled".to_owned() } else { marks.join(", ") },
+            self.password.to_owned(),
+        ]
+    }
+}

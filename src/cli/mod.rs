@@ -1,0 +1,131 @@
+//! The command line: one file per noun, over the same use cases and the same database as the server.
+
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "the command line speaks to standard output and error")]
+
+mod account;
+mod connection;
+mod desk;
+mod failure;
+mod history;
+mod import;
+mod input;
+mod operator;
+mod output;
+mod router;
+mod serve;
+mod session;
+mod setting;
+mod table;
+mod user;
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+pub use self::failure::Failure;
+
+use self::desk::Desk;
+use self::output::Out;
+use crate::config::Config;
+
+/// RADIUS server that lets a MikroTik VPN log-in through only after a yes in Telegram.
+#[derive(Debug, Parser)]
+#[command(name = "radgram", version, about, max_term_width = 120)]
+pub struct Cli {
+    /// The configuration file.
+    #[arg(long, global = true, value_name = "FILE", default_value = "radius.toml")]
+    config: PathBuf,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the server.
+    Serve,
+    /// Print the effective configuration, secrets hidden.
+    Check,
+    /// Settings.
+    #[command(subcommand)]
+    Setting(setting::Command),
+    /// Operators of the web UI.
+    #[command(subcommand)]
+    Operator(operator::Command),
+    /// People, named by their Telegram id.
+    #[command(subcommand)]
+    User(user::Command),
+    /// VPN log-ins, named by their user name.
+    #[command(subcommand)]
+    Account(account::Command),
+    /// Routers, named by their name.
+    #[command(subcommand)]
+    Router(router::Command),
+    /// The right to be connected, named by the account's user name.
+    #[command(subcommand)]
+    Session(session::Command),
+    /// Connections as routers report them.
+    #[command(subcommand)]
+    Connection(connection::Command),
+    /// Log-in attempts.
+    #[command(subcommand)]
+    Attempt(history::AttemptCommand),
+    /// What operators must see.
+    #[command(subcommand)]
+    Alarm(history::AlarmCommand),
+    /// Who changed what.
+    #[command(subcommand)]
+    Audit(history::AuditCommand),
+}
+
+/// How a list is printed.
+#[derive(Debug, Clone, Copy, Args)]
+struct ListArgs {
+    /// One JSON array instead of a table.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs one command.
+///
+/// # Errors
+/// [`Failure`]: one clear line, or a reader of standard output that went away.
+pub async fn run(cli: Cli) -> Result<(), Failure> {
+    if let Command::Serve = cli.command {
+        return serve::run(&cli.config).await;
+    }
+    let config = Config::load(&cli.config)?;
+    if let Command::Check = cli.command {
+        return Out::standard().text(&config.to_string());
+    }
+    let desk = Desk::open(&config).await?;
+    let done = at(&desk, cli.command).await;
+    desk.close().await;
+    done
+}
+
+async fn at(desk: &Desk, command: Command) -> Result<(), Failure> {
+    match command {
+        Command::Serve | Command::Check => Ok(()),
+        Command::Setting(command) => setting::run(desk, command).await,
+        Command::Operator(command) => operator::run(desk, command).await,
+        Command::User(command) => user::run(desk, command).await,
+        Command::Account(command) => account::run(desk, command).await,
+        Command::Router(command) => router::run(desk, command).await,
+        Command::Session(command) => session::run(desk, command).await,
+        Command::Connection(command) => connection::run(desk, command).await,
+        Command::Attempt(command) => history::attempts(desk, command).await,
+        Command::Alarm(command) => history::alarms(desk, command).await,
+        Command::Audit(command) => history::audit(desk, command).await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        use clap::CommandFactory;
+        Cli::command().debug_assert();
+    }
+}

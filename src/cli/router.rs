@@ -1,0 +1,164 @@
+//! `radgram router`: who may ask the RADIUS server.
+
+use clap::builder::PossibleValuesParser;
+use clap::{Args, Subcommand};
+use serde::Serialize;
+
+use super::desk::{ACTOR, Desk};
+use super::output::{Line, Out};
+use super::{Failure, ListArgs, input};
+use crate::domain::router::{COA_PORT, Demand, Router, shown_network, source_network};
+use crate::store::router::RouterForm;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Add a router; its shared secret is one line on standard input.
+    Add {
+        /// A name for people.
+        name: String,
+        /// The address that its packets come from, or a network.
+        #[arg(long, value_name = "IP/CIDR")]
+        address: String,
+        #[command(flatten)]
+        habits: Habits,
+    },
+    /// Change what is said of a router.
+    Set {
+        /// The router's name.
+        name: String,
+        /// Its new name.
+        #[arg(long, value_name = "NAME")]
+        rename: Option<String>,
+        /// The address that its packets come from, or a network.
+        #[arg(long, value_name = "IP/CIDR")]
+        address: Option<String>,
+        #[command(flatten)]
+        habits: Habits,
+    },
+    /// Give a router another shared secret, one line on standard input.
+    Secret {
+        /// The router's name.
+        name: String,
+    },
+    /// Remove a router.
+    Remove {
+        /// The router's name.
+        name: String,
+    },
+    /// List the routers.
+    List(ListArgs),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Habits {
+    /// Where it takes Disconnect-Requests: /radius/incoming port [default: 3799]
+    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    coa_port: Option<u16>,
+    /// Whether its Access-Requests must be signed; auto: for good once one was [default: auto]
+    #[arg(long, value_parser = PossibleValuesParser::new(Demand::ALL.map(Demand::word)))]
+    message_authenticator: Option<String>,
+}
+
+impl Habits {
+    fn demand(&self) -> Option<Demand> {
+        self.message_authenticator.as_deref().and_then(Demand::from_word)
+    }
+}
+
+pub(super) async fn run(desk: &Desk, command: Command) -> Result<(), Failure> {
+    match command {
+        Command::Add { name, address, habits } => {
+            let form = RouterForm {
+                name,
+                address: network(&address)?,
+                coa_port: habits.coa_port.unwrap_or(COA_PORT),
+                message_authenticator: habits.demand().unwrap_or(Demand::Auto),
+            };
+            desk.gate.add_router(&ACTOR, &form, &input::secret("shared secret")?).await?;
+            desk.say(&format!("router {} is added: {}", form.name.trim(), shown_network(form.address)))
+        }
+        Command::Set { name, rename, address, habits } => {
+            let router = desk.router(&name).await?;
+            let form = changed(&router, rename, address.as_deref(), &habits)?;
+            desk.gate.change_router(&ACTOR, router.id, &form).await?;
+            desk.say(&format!("router {} is changed", form.name.trim()))
+        }
+        Command::Secret { name } => {
+            let router = desk.router(&name).await?;
+            desk.gate.set_router_secret(&ACTOR, router.id, &input::secret("shared secret")?).await?;
+            desk.say(&format!("router {} has the new secret", router.name))
+        }
+        Command::Remove { name } => {
+            let router = desk.router(&name).await?;
+            desk.gate.remove_router(&ACTOR, router.id).await?;
+            desk.say(&format!("router {} is removed", router.name))
+        }
+        Command::List(args) => list(desk, args).await,
+    }
+}
+
+fn network(typed: &str) -> Result<ipnet::IpNet, Failure> {
+    source_network(typed).map_err(|message| Failure::because(format!("{typed:?} is {message}")))
+}
+
+fn changed(
+    router: &Router,
+    rename: Option<String>,
+    address: Option<&str>,
+    habits: &Habits,
+) -> Result<RouterForm, Failure> {
+    if rename.is_none() && address.is_none() && habits.coa_port.is_none() && habits.message_authenticator.is_none() {
+        return Err(Failure::because(
+            "nothing to change: give --rename, --address, --coa-port or --message-authenticator",
+        ));
+    }
+    Ok(RouterForm {
+        name: rename.unwrap_or_else(|| router.name.clone()),
+        address: address.map_or(Ok(router.address), network)?,
+        coa_port: habits.coa_port.unwrap_or(router.coa_port),
+        message_authenticator: habits.demand().unwrap_or(router.message_authenticator),
+    })
+}
+
+async fn list(desk: &Desk, args: ListArgs) -> Result<(), Failure> {
+    let routers = desk.reader().routers().await?.routers;
+    let boxes = desk.reader().nas_lines().await?;
+    let lines: Vec<RouterLine> = routers
+        .into_iter()
+        .map(|router| RouterLine {
+            address: shown_network(router.address),
+            coa_port: router.coa_port,
+            message_authenticator: router.message_authenticator.word(),
+            seen: boxes
+                .iter()
+                .filter(|line| line.nas.key.router == router.id)
+                .map(|line| format!("{} {}", line.nas.key.address, line.nas.key.identifier).trim_end().to_owned())
+                .collect(),
+            name: router.name,
+        })
+        .collect();
+    Out::standard().list(&lines, args)
+}
+
+#[derive(Serialize)]
+struct RouterLine {
+    name: String,
+    address: String,
+    coa_port: u16,
+    message_authenticator: &'static str,
+    seen: Vec<String>,
+}
+
+impl Line for RouterLine {
+    const HEADS: &'static [&'static str] = &["NAME", "ADDRESS", "COA PORT", "MESSAGE-AUTHENTICATOR", "SEEN"];
+
+    fn cells(&self) -> Vec<String> {
+        vec![
+            self.name.clone(),
+            self.address.clone(),
+            self.coa_port.to_string(),
+            self.message_authenticator.to_owned(),
+            self.seen.join(", "),
+        ]
+    }
+}

@@ -1,0 +1,264 @@
+//! Ends a connection on its router: Disconnect-Request, RFC 5176 §2.1, as RouterOS takes it.
+//!
+//! The packet says which connection is meant and nothing else. It leaves from the address that the router knows as its
+//! RADIUS server: RouterOS drops any other without a word. Two transmissions of the same bytes carry a
+//! Message-Authenticator; then one more request goes without, for routers that do not like it.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::net::UdpSocket;
+use tokio::time::Instant;
+
+use crate::entropy::Entropy;
+use crate::gate::ports::{CutOutcome, Cutter, Target};
+use crate::proto::radius::packet::PACKET_MAX_BYTES;
+use crate::proto::radius::{AttributeType, BuildError, Code, Opening, Packet, PacketBuilder, SharedSecret, sign};
+
+/// How long each transmission is waited for: with what the router needs itself, less than the 10 s of the port.
+const WAITS: [Duration; 3] = [Duration::from_secs(2), Duration::from_secs(2), Duration::from_secs(4)];
+/// After a failure of the socket itself, the wait goes on this much later.
+const PAUSE: Duration = Duration::from_millis(50);
+/// Session-Context-Not-Found, RFC 5176 §3.6.
+const NO_SUCH_CONNECTION: u32 = 503;
+
+/// Sends Disconnect-Requests, each from a socket of its own.
+pub struct Cutters {
+    entropy: Arc<dyn Entropy>,
+    waits: [Duration; 3],
+}
+
+impl Cutters {
+    /// `entropy` gives the identifiers.
+    pub fn new(entropy: Arc<dyn Entropy>) -> Self {
+        Self { entropy, waits: WAITS }
+    }
+
+    async fn exchange(&self, target: &Target) -> Result<CutOutcome, Failure> {
+        let secret = SharedSecret::new(target.secret.clone());
+        let [identifier] = self.entropy.bytes();
+        let signed = request(target, identifier, Opening::MessageAuthenticator, &secret)?;
+        let bare = request(target, identifier.wrapping_add(1), Opening::Bare, &secret)?;
+        let exchange = Exchange { socket: bind(target).await?, router: target.router, secret, sent: [&signed, &bare] };
+        for (bytes, wait) in [&signed, &signed, &bare].into_iter().zip(self.waits) {
+            // A router that cannot be reached now may be at the next transmission.
+            if let Err(error) = exchange.socket.send_to(bytes, target.router).await {
+                tracing::debug!(router = %target.router, %error, "a disconnect-request was not sent");
+            }
+            if let Ok(outcome) = tokio::time::timeout_at(Instant::now() + wait, exchange.reply()).await {
+                return Ok(outcome);
+            }
+        }
+        Ok(CutOutcome::Silent)
+    }
+}
+
+#[async_trait]
+impl Cutter for Cutters {
+    async fn disconnect(&self, target: &Target) -> CutOutcome {
+        self.exchange(target).await.unwrap_or_else(|failure| {
+            tracing::warn!(router = %target.router, error = %failure, "no disconnect-request can be sent");
+            CutOutcome::Silent
+        })
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error(transparent)]
+    Packet(#[from] BuildError),
+    #[error("no socket: {0}")]
+    Socket(#[from] io::Error),
+}
+
+/// Two requests on their way and the socket that their replies come to.
+struct Exchange<'a> {
+    socket: UdpSocket,
+    router: SocketAddr,
+    secret: SharedSecret,
+    sent: [&'a [u8]; 2],
+}
+
+impl Exchange<'_> {
+    /// Waits for a reply of the router to one of the requests; anything else is not looked at.
+    async fn reply(&self) -> CutOutcome {
+        let mut buffer = vec![0; PACKET_MAX_BYTES];
+        loop {
+            let Ok((length, source)) = self.socket.recv_from(&mut buffer).await else {
+                // The echo of a closed port (ICMP): a later transmission may find it open.
+                tokio::time::sleep(PAUSE).await;
+                continue;
+            };
+            if source.port() != self.router.port() || source.ip().to_canonical() != self.router.ip().to_canonical() {
+                continue;
+            }
+            if let Some(outcome) = buffer.get(..length).and_then(|datagram| self.outcome(datagram)) {
+                return outcome;
+            }
+        }
+    }
+
+    fn outcome(&self, datagram: &[u8]) -> Option<CutOutcome> {
+        let reply = Packet::parse(datagram).ok()?;
+        let mut requests = self.sent.iter().filter_map(|sent| Packet::parse(sent).ok());
+        let request = requests.find(|request| request.identifier() == reply.identifier())?;
+        sign::check_reply(&reply, request.authenticator(), &self.secret).ok()?;
+        match (reply.code(), reply.integer(AttributeType::ERROR_CAUSE)) {
+            (Code::DISCONNECT_ACK, _) => Some(CutOutcome::Acknowledged),
+            (Code::DISCONNECT_NAK, Some(NO_SUCH_CONNECTION)) => Some(CutOutcome::Gone),
+            (Code::DISCONNECT_NAK, cause) => Some(CutOutcome::Refused(cause)),
+            _ => None,
+        }
+    }
+}
+
+/// A socket with the address that the router knows us by; if we do not have it (any more), with any of its family.
+async fn bind(target: &Target) -> io::Result<UdpSocket> {
+    let family = target.router.ip();
+    let known = target.server.filter(|server| server.is_ipv4() == family.is_ipv4());
+    if let Some(server) = known {
+        match UdpSocket::bind((server, 0)).await {
+            Ok(socket) => return Ok(socket),
+            Err(error) => {
+                tracing::warn!(%server, %error, "not our address: the router will not take a disconnect-request")
+            }
+        }
+    }
+    let any = match family {
+        IpAddr::V4(_) => IpAddr::from(Ipv4Addr::UNSPECIFIED),
+        IpAddr::V6(_) => IpAddr::from(Ipv6Addr::UNSPECIFIED),
+    };
+    UdpSocket::bind((any, 0)).await
+}
+
+/// Which connection is meant, in the router's own words, and nothing else: RouterOS refuses a request with more.
+fn request(target: &Target, identifier: u8, opening: Opening, secret: &SharedSecret) -> Result<Vec<u8>, BuildError> {
+    let mut packet = PacketBuilder::new(Code::DISCONNECT_REQUEST, identifier, opening);
+    match target.nas_ip {
+        Some(address @ IpAddr::V4(_)) => packet.push_address(AttributeType::NAS_IP_ADDRESS, address)?,
+        Some(address @ IpAddr::V6(_)) => packet.push_address(AttributeType::NAS_IPV6_ADDRESS, address)?,
+        None => &mut packet,
+    };
+    packet.push(AttributeType::USER_NAME, &target.user_name)?;
+    packet.push(AttributeType::ACCT_SESSION_ID, target.acct_session_id.as_bytes())?;
+    if let Some(address @ IpAddr::V4(_)) = target.framed_ip {
+        packet.push_address(AttributeType::FRAMED_IP_ADDRESS, address)?;
+    }
+    Ok(sign::sign_coa_request(packet, secret))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crypto::hex;
+    use crate::entropy::SystemEntropy;
+    use crate::proto::radius::Signature;
+    use crate::secret::Secret;
+
+    fn target(router: SocketAddr) -> Target {
+        Target {
+            router,
+            server: Some(IpAddr::from([127, 0, 0, 2])),
+            secret: Secret::new("testing123"),
+            nas_ip: Some(IpAddr::from([198, 51, 100, 1])),
+            user_name: b"User".to_vec(),
+            acct_session_id: "81500001".to_owned(),
+            framed_ip: Some(IpAddr::from([10, 8, 0, 5])),
+        }
+    }
+
+    fn secret() -> SharedSecret {
+        SharedSecret::new(Secret::new("testing123"))
+    }
+
+    #[test]
+    fn the_packet_is_that_of_the_vectors() {
+        let target = target(SocketAddr::from(([192, 0, 2, 1], 3799)));
+        let bytes = request(&target, 0x42, Opening::Bare, &secret()).unwrap();
+        let expected = "284200307c0e9fb649af49db4a2a3eda9065f7d5\
+                        0406c63364010106557365722c0a383135303030303108060a080005";
+        assert_eq!(hex::encode(&bytes), expected);
+    }
+
+    /// Waits for nothing that is not answered, and long for what is.
+    const WAITS_OF_TEST: [Duration; 3] = [Duration::from_millis(1), Duration::from_millis(1), Duration::from_secs(60)];
+
+    /// What becomes of a Disconnect-Request that a router answers by `answer`; `None` is silence to that transmission.
+    async fn outcome(
+        waits: [Duration; 3],
+        answer: impl Fn(&Packet<'_>) -> Option<PacketBuilder> + Send + 'static,
+    ) -> CutOutcome {
+        let router = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let target = target(router.local_addr().unwrap());
+        let answering = tokio::spawn(async move {
+            let mut buffer = [0; 4096];
+            loop {
+                let (length, source) = router.recv_from(&mut buffer).await.unwrap();
+                assert_eq!(source.ip(), IpAddr::from([127, 0, 0, 2]));
+                let packet = Packet::parse(&buffer[..length]).unwrap();
+                sign::check_hashed_request(&packet, &secret()).unwrap();
+                if let Some(reply) = answer(&packet) {
+                    let reply = sign::sign_reply(reply, packet.authenticator(), &secret());
+                    router.send_to(&reply, source).await.unwrap();
+                }
+            }
+        });
+        let outcome = Cutters { entropy: Arc::new(SystemEntropy), waits }.disconnect(&target).await;
+        answering.abort();
+        outcome
+    }
+
+    fn reply(code: Code, packet: &Packet<'_>, cause: Option<u32>) -> Option<PacketBuilder> {
+        let mut reply = PacketBuilder::new(code, packet.identifier(), Opening::Bare);
+        cause.map(|cause| reply.push_integer(AttributeType::ERROR_CAUSE, cause).unwrap());
+        Some(reply)
+    }
+
+    #[tokio::test]
+    async fn what_the_router_says_is_understood() {
+        for (code, cause, expected) in [
+            (Code::DISCONNECT_ACK, None, CutOutcome::Acknowledged),
+            (Code::DISCONNECT_NAK, Some(503), CutOutcome::Gone),
+            (Code::DISCONNECT_NAK, Some(401), CutOutcome::Refused(Some(401))),
+            (Code::DISCONNECT_NAK, None, CutOutcome::Refused(None)),
+        ] {
+            assert_eq!(outcome([Duration::from_secs(60); 3], move |packet| reply(code, packet, cause)).await, expected);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_router_that_does_not_like_the_message_authenticator_is_asked_without() {
+        let is_signed = |packet: &Packet<'_>| sign::check_hashed_request(packet, &secret()) == Ok(Signature::Present);
+        let answer = move |packet: &Packet<'_>| match is_signed(packet) {
+            true => None,
+            false => reply(Code::DISCONNECT_ACK, packet, None),
+        };
+        assert_eq!(outcome(WAITS_OF_TEST, answer).await, CutOutcome::Acknowledged);
+    }
+
+    #[tokio::test]
+    async fn a_reply_that_is_not_the_routers_is_not_believed() {
+        let router = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let target = target(router.local_addr().unwrap());
+        let answering = tokio::spawn(async move {
+            let (mut buffer, stranger) = ([0; 4096], UdpSocket::bind("127.0.0.1:0").await.unwrap());
+            let (length, source) = router.recv_from(&mut buffer).await.unwrap();
+            let packet = Packet::parse(&buffer[..length]).unwrap();
+            let ack = |secret: &SharedSecret, code| {
+                sign::sign_reply(reply(code, &packet, None).unwrap(), packet.authenticator(), secret)
+            };
+            let forged = ack(&SharedSecret::new(Secret::new("other")), Code::DISCONNECT_ACK);
+            stranger.send_to(&ack(&secret(), Code::DISCONNECT_ACK), source).await.unwrap();
+            router.send_to(&forged, source).await.unwrap();
+            router.send_to(b"no packet", source).await.unwrap();
+            router.send_to(&ack(&secret(), Code::DISCONNECT_NAK), source).await.unwrap();
+        });
+        let waits = [Duration::from_secs(60); 3];
+        let outcome = Cutters { entropy: Arc::new(SystemEntropy), waits }.disconnect(&target).await;
+        answering.await.unwrap();
+        assert_eq!(outcome, CutOutcome::Refused(None));
+    }
+}

@@ -1,0 +1,430 @@
+//! From packets to the words of the domain: Access-Request (RFC 2865 §4.1, RFC 2548 §2) and Accounting-Request
+//! (RFC 2866 §4.1, RFC 2869 §2.1).
+//!
+//! | octets | of MS-CHAP-Response | of MS-CHAP2-Response |
+//! |---|---|---|
+//! | 1 | identifier | identifier |
+//! | 1 | flags: 1, the NT response counts | flags, reserved |
+//! | 24 | LM response, not looked at | peer challenge (16), reserved (8) |
+//! | 24 | NT response | NT response |
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use crate::clock::Timestamp;
+use crate::domain::access::{Request, Service};
+use crate::domain::connection::{Authentic, Record, Report, Traffic};
+use crate::domain::credential::Proof;
+use crate::domain::id::RouterId;
+use crate::domain::router::NasKey;
+use crate::gate::accounting::Notice;
+use crate::proto::radius::{AttributeType, Packet, SharedSecret, VendorType, attribute, hide};
+
+/// Service-Type of a VPN.
+const FRAMED: u32 = 2;
+/// Acct-Authentic of a user that the router itself let in.
+const AUTHENTIC_LOCAL: u32 = 2;
+/// Octets of both kinds of MS-CHAP response.
+const MS_CHAP_RESPONSE_BYTES: usize = 50;
+/// The flag of an MS-CHAP-Response whose NT response counts.
+const USE_NT_RESPONSE: u8 = 1;
+/// The longest delay that is believed: RouterOS gives a record up within minutes.
+const DELAY: Duration = Duration::from_secs(24 * 3600);
+
+/// Why a packet that is in order cannot be read as what it claims to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Undecodable {
+    /// No User-Name, an empty one, or one with NUL octets, which no name has and no database stores.
+    NoUserName,
+    /// An accounting record without Acct-Session-Id.
+    NoAcctSessionId,
+    /// No Acct-Status-Type, or one that is none of Start, Interim-Update, Stop, On and Off.
+    StatusType,
+}
+
+impl Undecodable {
+    /// The word in metrics and logs.
+    pub(super) const fn word(self) -> &'static str {
+        match self {
+            Self::NoUserName => "no_user_name",
+            Self::NoAcctSessionId => "no_acct_session_id",
+            Self::StatusType => "acct_status_type",
+        }
+    }
+}
+
+/// How a packet came here.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Arrival {
+    /// The router entry that its source belongs to.
+    pub(super) router: RouterId,
+    /// Its source address.
+    pub(super) source: IpAddr,
+    /// Our address that it was sent to.
+    pub(super) server: Option<IpAddr>,
+    /// When.
+    pub(super) at: Timestamp,
+}
+
+/// The box that sent the packet.
+pub(super) fn nas(packet: &Packet<'_>, router: RouterId, source: IpAddr) -> NasKey {
+    let identifier = text(packet, AttributeType::NAS_IDENTIFIER).unwrap_or_default();
+    NasKey { router, address: source, identifier }
+}
+
+/// Reads an Access-Request.
+///
+/// # Errors
+/// [`Undecodable::NoUserName`].
+pub(super) fn access(packet: &Packet<'_>, secret: &SharedSecret, arrival: &Arrival) -> Result<Request, Undecodable> {
+    Ok(Request {
+        nas: nas(packet, arrival.router, arrival.source),
+        user_name: user_name(packet)?,
+        proof: proof(packet, secret),
+        service: service(packet),
+        station: text(packet, AttributeType::CALLING_STATION_ID),
+        acct_session_id: text(packet, AttributeType::ACCT_SESSION_ID),
+        nas_ip: nas_ip(packet),
+        server: arrival.server,
+        arrived: arrival.at,
+    })
+}
+
+/// Reads an Accounting-Request.
+///
+/// # Errors
+/// As [`Undecodable`] says.
+pub(super) fn notice(packet: &Packet<'_>, arrival: &Arrival) -> Result<Notice, Undecodable> {
+    let nas = nas(packet, arrival.router, arrival.source);
+    let delay = seconds(packet, AttributeType::ACCT_DELAY_TIME).min(DELAY);
+    let report = match packet.integer(AttributeType::ACCT_STATUS_TYPE) {
+        Some(1) => Report::Start,
+        Some(2) => Report::Stop(packet.integer(AttributeType::ACCT_TERMINATE_CAUSE)),
+        Some(3) => Report::Interim,
+        Some(7) => return Ok(Notice::NasOn(nas, arrival.at - delay)),
+        Some(8) => return Ok(Notice::NasOff(nas, arrival.at - delay)),
+        Some(_) | None => return Err(Undecodable::StatusType),
+    };
+    let acct_session_id = text(packet, AttributeType::ACCT_SESSION_ID).ok_or(Undecodable::NoAcctSessionId)?;
+    Ok(Notice::Connection(Box::new(Record {
+        report,
+        nas,
+        acct_session_id,
+        user_name: user_name(packet)?,
+        class: packet.first(AttributeType::CLASS).map(<[u8]>::to_vec),
+        station: text(packet, AttributeType::CALLING_STATION_ID),
+        nas_ip: nas_ip(packet),
+        framed_ip: packet.address(AttributeType::FRAMED_IP_ADDRESS),
+        server: arrival.server,
+        authentic: authentic(packet),
+        arrived: arrival.at,
+        delay,
+        lasted: seconds(packet, AttributeType::ACCT_SESSION_TIME),
+        traffic: traffic(packet),
+    })))
+}
+
+fn user_name(packet: &Packet<'_>) -> Result<Vec<u8>, Undecodable> {
+    let name = packet.first(AttributeType::USER_NAME).filter(|name| !name.is_empty() && !name.contains(&0));
+    name.map(<[u8]>::to_vec).ok_or(Undecodable::NoUserName)
+}
+
+/// An attribute as text, whatever its octets are; NUL, which PostgreSQL does not store, is replaced too. Empty is none.
+fn text(packet: &Packet<'_>, kind: AttributeType) -> Option<String> {
+    let value = packet.first(kind).filter(|value| !value.is_empty())?;
+    Some(String::from_utf8_lossy(value).replace('\0', "\u{fffd}"))
+}
+
+fn nas_ip(packet: &Packet<'_>) -> Option<IpAddr> {
+    packet.address(AttributeType::NAS_IP_ADDRESS).or_else(|| packet.address(AttributeType::NAS_IPV6_ADDRESS))
+}
+
+fn seconds(packet: &Packet<'_>, kind: AttributeType) -> Duration {
+    Duration::from_secs(packet.integer(kind).unwrap_or(0).into())
+}
+
+fn service(packet: &Packet<'_>) -> Service {
+    let mut types = packet.all(AttributeType::SERVICE_TYPE).map(|value| attribute::integer(value).unwrap_or(0));
+    types.find(|kind| *kind != FRAMED).map_or(Service::Vpn, Service::Other)
+}
+
+fn authentic(packet: &Packet<'_>) -> Authentic {
+    match packet.integer(AttributeType::ACCT_AUTHENTIC) {
+        Some(AUTHENTIC_LOCAL) => Authentic::Local,
+        Some(_) | None => Authentic::Radius,
+    }
+}
+
+fn traffic(packet: &Packet<'_>) -> Traffic {
+    let number = |kind| u64::from(packet.integer(kind).unwrap_or(0));
+    let octets = |low, high| number(high) << 32 | number(low);
+    Traffic {
+        input_octets: octets(AttributeType::ACCT_INPUT_OCTETS, AttributeType::ACCT_INPUT_GIGAWORDS),
+        output_octets: octets(AttributeType::ACCT_OUTPUT_OCTETS, AttributeType::ACCT_OUTPUT_GIGAWORDS),
+        input_packets: number(AttributeType::ACCT_INPUT_PACKETS),
+        output_packets: number(AttributeType::ACCT_OUTPUT_PACKETS),
+    }
+}
+
+/// The one proof that the request brings; none if it brings several, one of EAP, or one of the wrong shape.
+fn proof(packet: &Packet<'_>, secret: &SharedSecret) -> Option<Proof> {
+    if packet.first(AttributeType::EAP_MESSAGE).is_some() {
+        return None;
+    }
+    let pap = packet.first(AttributeType::USER_PASSWORD);
+    let chap = packet.first(AttributeType::CHAP_PASSWORD);
+    let ms_chap_1 = packet.vendor(VendorType::MS_CHAP_RESPONSE);
+    let ms_chap_2 = packet.vendor(VendorType::MS_CHAP2_RESPONSE);
+    match (pap, chap, ms_chap_1, ms_chap_2) {
+        (Some(hidden), None, None, None) => {
+            hide::reveal_password(hidden, packet.authenticator(), secret).ok().map(Proof::Pap)
+        }
+        (None, Some(value), None, None) => by_chap(packet, value),
+        (None, None, Some(value), None) => by_ms_chap_1(packet, value),
+        (None, None, None, Some(value)) => by_ms_chap_2(packet, value),
+        _ => None,
+    }
+}
+
+fn by_chap(packet: &Packet<'_>, value: &[u8]) -> Option<Proof> {
+    let (ident, response) = value.split_first()?;
+    let challenge = packet.first(AttributeType::CHAP_CHALLENGE).unwrap_or(packet.authenticator());
+    if challenge.is_empty() {
+        return None;
+    }
+    Some(Proof::Chap { ident: *ident, challenge: challenge.to_vec(), response: response.try_into().ok()? })
+}
+
+/// The parts of either response: identifier, flags, what differs, NT response.
+fn response(value: &[u8]) -> Option<(u8, u8, &[u8; 24], [u8; 24])> {
+    if value.len() != MS_CHAP_RESPONSE_BYTES {
+        return None;
+    }
+    let (&[ident, flags], rest) = value.split_first_chunk::<2>()?;
+    let (differing, nt_response) = rest.split_first_chunk::<24>()?;
+    Some((ident, flags, differing, nt_response.try_into().ok()?))
+}
+
+fn by_ms_chap_1(packet: &Packet<'_>, value: &[u8]) -> Option<Proof> {
+    let challenge = packet.vendor(VendorType::MS_CHAP_CHALLENGE)?.try_into().ok()?;
+    let (ident, flags, _, nt_response) = response(value)?;
+    (flags == USE_NT_RESPONSE).then_some(Proof::MsChap1 { ident, challenge, nt_response })
+}
+
+fn by_ms_chap_2(packet: &Packet<'_>, value: &[u8]) -> Option<Proof> {
+    let challenge = packet.vendor(VendorType::MS_CHAP_CHALLENGE)?.try_into().ok()?;
+    let (ident, _, differing, nt_response) = response(value)?;
+    let peer_challenge = *differing.first_chunk::<16>()?;
+    Some(Proof::MsChap2 { ident, challenge, peer_challenge, nt_response })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proto::radius::{Code, Opening, PacketBuilder, sign};
+    use crate::secret::Secret;
+
+    const AUTHENTICATOR: [u8; 16] = [0x5a; 16];
+
+    fn secret() -> SharedSecret {
+        SharedSecret::new(Secret::new("testing123"))
+    }
+
+    fn arrival() -> Arrival {
+        Arrival {
+            router: RouterId(3),
+            source: IpAddr::from([192, 0, 2, 1]),
+            server: Some(IpAddr::from([198, 51, 100, 1])),
+            at: Timestamp::from_millis(1_000_000_000_000),
+        }
+    }
+
+    /// The request with a User-Name and what `fill` adds, decoded.
+    fn access_of(fill: impl FnOnce(&mut PacketBuilder)) -> Request {
+        let mut builder = PacketBuilder::new(Code::ACCESS_REQUEST, 1, Opening::Bare);
+        builder.push(AttributeType::USER_NAME, b"ann").unwrap();
+        fill(&mut builder);
+        let bytes = sign::sign_request(builder, &AUTHENTICATOR, &secret());
+        access(&Packet::parse(&bytes).unwrap(), &secret(), &arrival()).unwrap()
+    }
+
+    fn notice_of(fill: impl FnOnce(&mut PacketBuilder)) -> Result<Notice, Undecodable> {
+        let mut builder = PacketBuilder::new(Code::ACCOUNTING_REQUEST, 1, Opening::Bare);
+        fill(&mut builder);
+        let bytes = sign::sign_accounting_request(builder, &secret());
+        notice(&Packet::parse(&bytes).unwrap(), &arrival())
+    }
+
+    #[test]
+    fn a_pap_request_of_routeros_is_read() {
+        let request = access_of(|packet| {
+            let hidden = hide::hide_password(b"clientPass", &AUTHENTICATOR, &secret()).unwrap();
+            packet.push(AttributeType::USER_PASSWORD, &hidden).unwrap();
+            packet.push_integer(AttributeType::SERVICE_TYPE, 2).unwrap();
+            packet.push(AttributeType::NAS_IDENTIFIER, b"MikroTik").unwrap();
+            packet.push(AttributeType::CALLING_STATION_ID, b"203.0.113.7").unwrap();
+            packet.push(AttributeType::ACCT_SESSION_ID, b"81500001").unwrap();
+            packet.push_address(AttributeType::NAS_IP_ADDRESS, IpAddr::from([10, 0, 0, 1])).unwrap();
+        });
+        assert_eq!(request.user_name, b"ann");
+        assert_eq!(request.proof, Some(Proof::Pap(Secret::new("clientPass"))));
+        assert_eq!(request.service, Service::Vpn);
+        assert_eq!(request.nas.identifier, "MikroTik");
+        assert_eq!(request.station.as_deref(), Some("203.0.113.7"));
+        assert_eq!(request.acct_session_id.as_deref(), Some("81500001"));
+        assert_eq!(request.nas_ip, Some(IpAddr::from([10, 0, 0, 1])));
+        assert_eq!((request.server, request.arrived), (arrival().server, arrival().at));
+    }
+
+    #[test]
+    fn a_chap_challenge_is_the_attribute_or_the_authenticator() {
+        let with = |challenge: Option<&'static [u8]>| {
+            let request = access_of(|packet| {
+                packet.push(AttributeType::CHAP_PASSWORD, &[&[5][..], &[7; 16]].concat()).unwrap();
+                challenge.map(|challenge| packet.push(AttributeType::CHAP_CHALLENGE, challenge).unwrap());
+            });
+            request.proof.map(|proof| match proof {
+                Proof::Chap { ident: 5, challenge, response } if response == [7; 16] => challenge,
+                other => panic!("{other:?}"),
+            })
+        };
+        assert_eq!(with(None), Some(AUTHENTICATOR.to_vec()));
+        assert_eq!(with(Some(b"challenge")), Some(b"challenge".to_vec()));
+        assert_eq!(with(Some(b"")), None);
+    }
+
+    /// The method that a challenge and a response of these lengths lead to.
+    fn method(kind: VendorType, challenge: usize, length: usize, flags: u8) -> Option<&'static str> {
+        let mut value = vec![9; length];
+        if let Some(place) = value.get_mut(1) {
+            *place = flags;
+        }
+        let request = access_of(|packet| {
+            packet.push_vendor(VendorType::MS_CHAP_CHALLENGE, &vec![1; challenge]).unwrap();
+            packet.push_vendor(kind, &value).unwrap();
+        });
+        request.proof.as_ref().map(Proof::method)
+    }
+
+    #[test]
+    fn ms_chap_is_taken_in_its_own_shape_only() {
+        let (first, second) = (VendorType::MS_CHAP_RESPONSE, VendorType::MS_CHAP2_RESPONSE);
+        assert_eq!(method(first, 8, 50, 1), Some("mschapv1"));
+        assert_eq!(method(first, 8, 50, 0), None);
+        assert_eq!(method(first, 16, 50, 1), None);
+        assert_eq!(method(first, 8, 49, 1), None);
+        assert_eq!(method(second, 16, 50, 0), Some("mschapv2"));
+        assert_eq!(method(second, 8, 50, 0), None);
+        for length in [0, 1, 2, 26, 49, 51] {
+            assert_eq!(method(second, 16, length, 0), None, "{length}");
+        }
+    }
+
+    #[test]
+    fn two_proofs_are_none_and_eap_is_none() {
+        let hidden = hide::hide_password(b"clientPass", &AUTHENTICATOR, &secret()).unwrap();
+        let both = access_of(|packet| {
+            packet.push(AttributeType::USER_PASSWORD, &hidden).unwrap();
+            packet.push(AttributeType::CHAP_PASSWORD, &[7; 17]).unwrap();
+        });
+        assert_eq!(both.proof, None);
+        let eap = access_of(|packet| {
+            packet.push(AttributeType::USER_PASSWORD, &hidden).unwrap();
+            packet.push(AttributeType::EAP_MESSAGE, &[2, 1, 0, 5, 1]).unwrap();
+        });
+        assert_eq!(eap.proof, None);
+        assert_eq!(access_of(|_| ()).proof, None);
+    }
+
+    #[test]
+    fn only_framed_or_nothing_is_a_vpn() {
+        let service = |types: &[u32]| {
+            let fill = |packet: &mut PacketBuilder| {
+                for kind in types {
+                    packet.push_integer(AttributeType::SERVICE_TYPE, *kind).unwrap();
+                }
+            };
+            access_of(fill).service
+        };
+        assert_eq!(service(&[]), Service::Vpn);
+        assert_eq!(service(&[2]), Service::Vpn);
+        assert_eq!(service(&[1]), Service::Other(1));
+        assert_eq!(service(&[2, 6]), Service::Other(6));
+    }
+
+    #[test]
+    fn names_and_texts_survive_odd_octets() {
+        for name in [&b""[..], b"a\0b"] {
+            let mut builder = PacketBuilder::new(Code::ACCESS_REQUEST, 1, Opening::Bare);
+            builder.push(AttributeType::USER_NAME, name).unwrap();
+            let bytes = sign::sign_request(builder, &AUTHENTICATOR, &secret());
+            let read = access(&Packet::parse(&bytes).unwrap(), &secret(), &arrival());
+            assert_eq!(read, Err(Undecodable::NoUserName));
+        }
+        let request = access_of(|packet| {
+            packet.push(AttributeType::CALLING_STATION_ID, b"\xff\0").unwrap();
+            packet.push(AttributeType::NAS_IDENTIFIER, b"").unwrap();
+        });
+        assert_eq!(request.station.as_deref(), Some("\u{fffd}\u{fffd}"));
+        assert_eq!(request.nas.identifier, "");
+    }
+
+    #[test]
+    fn a_stop_is_read_with_its_counters() {
+        let stop = notice_of(|packet| {
+            packet.push(AttributeType::USER_NAME, b"ann").unwrap();
+            packet.push(AttributeType::ACCT_SESSION_ID, b"81500001").unwrap();
+            packet.push(AttributeType::CLASS, b"rg1").unwrap();
+            packet.push_address(AttributeType::FRAMED_IP_ADDRESS, IpAddr::from([10, 8, 0, 5])).unwrap();
+            for (kind, value) in [
+                (AttributeType::ACCT_STATUS_TYPE, 2),
+                (AttributeType::ACCT_TERMINATE_CAUSE, 5),
+                (AttributeType::ACCT_DELAY_TIME, 4),
+                (AttributeType::ACCT_SESSION_TIME, 60),
+                (AttributeType::ACCT_INPUT_OCTETS, 5),
+                (AttributeType::ACCT_INPUT_GIGAWORDS, 1),
+                (AttributeType::ACCT_OUTPUT_PACKETS, 20),
+                (AttributeType::ACCT_AUTHENTIC, 2),
+            ] {
+                packet.push_integer(kind, value).unwrap();
+            }
+        });
+        let Ok(Notice::Connection(record)) = stop else { panic!("{stop:?}") };
+        assert_eq!((record.report, record.authentic), (Report::Stop(Some(5)), Authentic::Local));
+        assert_eq!(record.started(), arrival().at - Duration::from_secs(64));
+        assert_eq!(record.class.as_deref(), Some(&b"rg1"[..]));
+        assert_eq!(record.framed_ip, Some(IpAddr::from([10, 8, 0, 5])));
+        let expected = Traffic { input_octets: (1 << 32) + 5, output_octets: 0, input_packets: 0, output_packets: 20 };
+        assert_eq!(record.traffic, expected);
+    }
+
+    #[test]
+    fn a_record_that_names_nothing_is_not_read() {
+        let with = |status: u32, kinds: &[AttributeType]| {
+            notice_of(|packet| {
+                packet.push_integer(AttributeType::ACCT_STATUS_TYPE, status).unwrap();
+                for kind in kinds {
+                    packet.push(*kind, b"x").unwrap();
+                }
+            })
+        };
+        let (name, id) = (AttributeType::USER_NAME, AttributeType::ACCT_SESSION_ID);
+        assert!(matches!(with(1, &[name, id]), Ok(Notice::Connection(_))));
+        assert_eq!(with(1, &[id]).err(), Some(Undecodable::NoUserName));
+        assert_eq!(with(3, &[name]).err(), Some(Undecodable::NoAcctSessionId));
+        assert_eq!(with(9, &[name, id]).err(), Some(Undecodable::StatusType));
+        assert_eq!(notice_of(|_| ()).err(), Some(Undecodable::StatusType));
+        assert!(matches!(with(7, &[]), Ok(Notice::NasOn(..))));
+        assert!(matches!(with(8, &[]), Ok(Notice::NasOff(..))));
+    }
+
+    #[test]
+    fn an_absurd_delay_is_not_believed() {
+        let on = notice_of(|packet| {
+            packet.push_integer(AttributeType::ACCT_STATUS_TYPE, 7).unwrap();
+            packet.push_integer(AttributeType::ACCT_DELAY_TIME, u32::MAX).unwrap();
+        });
+        let Ok(Notice::NasOn(_, at)) = on else { panic!("{on:?}") };
+        assert_eq!(at, arrival().at - DELAY);
+    }
+}

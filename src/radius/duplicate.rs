@@ -1,0 +1,303 @@
+//! Duplicates: a request that comes again gets the same bytes again, or none while its first copy is worked on.
+//!
+//! A copy has the same source, identifier and Request Authenticator (RFC 5080 §2.2.2, RFC 2865 §2.5). One table serves
+//! all sockets. No clock and no I/O here: the time is an argument.
+
+use std::collections::{BTreeMap, HashMap};
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::gate::access::Mark;
+
+/// How long an answer is kept after it was given. RouterOS resends for up to three minutes at its longest time-out, but
+/// a resend follows its predecessor within one minute at most.
+const LIFE: Duration = Duration::from_secs(60);
+/// Parts of the table, each behind a lock of its own.
+const SHARDS: usize = 16;
+/// Sources (address and port) in one part; each has at most 256 requests, by their identifiers. 16,384 in all.
+const SOURCES: usize = 1_024;
+/// Requests in one part: 131,072 in all, about 60 MB at their fullest.
+const REQUESTS: usize = 8_192;
+
+/// Which request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Key {
+    /// Where it comes from.
+    pub(super) source: SocketAddr,
+    /// Its identifier.
+    pub(super) identifier: u8,
+    /// Its Request Authenticator.
+    pub(super) authenticator: [u8; 16],
+}
+
+/// What was answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Answered {
+    /// The reply, signed.
+    pub(super) bytes: Arc<[u8]>,
+    /// The session that an Accept speaks of: it must be unchanged for the same bytes to go out again.
+    pub(super) mark: Option<Mark>,
+}
+
+/// What the table knows of a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Seen {
+    /// Nothing: from now on it is in flight.
+    New,
+    /// Its first copy is being worked on.
+    InFlight,
+    /// It was answered.
+    Answered(Answered),
+}
+
+/// The table.
+pub(super) struct Duplicates {
+    shards: Vec<Mutex<Shard>>,
+}
+
+#[derive(Default)]
+struct Shard {
+    sources: HashMap<SocketAddr, Source>,
+    /// The sources in the order in which they were last heard of.
+    order: BTreeMap<u64, SocketAddr>,
+    next: u64,
+    requests: usize,
+}
+
+struct Source {
+    requests: HashMap<u8, Entry>,
+    place: u64,
+    heard: Instant,
+}
+
+struct Entry {
+    authenticator: [u8; 16],
+    state: State,
+}
+
+enum State {
+    InFlight,
+    Answered { at: Instant, answered: Answered },
+}
+
+impl Default for Duplicates {
+    fn default() -> Self {
+        Self { shards: (0..SHARDS).map(|_| Mutex::default()).collect() }
+    }
+}
+
+impl Duplicates {
+    /// What is known of a request; a new one is in flight from now on, in place of an older one with its identifier.
+    pub(super) fn see(&self, key: &Key, now: Instant) -> Seen {
+        self.shard(key).see(key, now)
+    }
+
+    /// The request was answered; forgotten if another took its identifier meanwhile.
+    pub(super) fn answer(&self, key: &Key, answered: Answered, now: Instant) {
+        self.shard(key).answer(key, answered, now);
+    }
+
+    /// The request gets no answer: its next copy is tried as a new one.
+    pub(super) fn forget(&self, key: &Key) {
+        self.shard(key).forget(key);
+    }
+
+    fn shard(&self, key: &Key) -> MutexGuard<'_, Shard> {
+        // A router's boxes differ in the last octets of their addresses, its sockets in their ports.
+        let address = match key.source.ip() {
+            std::net::IpAddr::V4(address) => u32::from(address),
+            std::net::IpAddr::V6(address) => address.to_bits() as u32,
+        };
+        let spread = address.wrapping_mul(31).wrapping_add(u32::from(key.source.port()));
+        let shard = &self.shards[spread as usize % SHARDS];
+        shard.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Shard {
+    fn see(&mut self, key: &Key, now: Instant) -> Seen {
+        self.expire(now);
+        self.touch(key.source, now);
+        let known = self.sources.get(&key.source).and_then(|source| source.requests.get(&key.identifier));
+        if let Some(entry) = known.filter(|entry| entry.authenticator == key.authenticator) {
+            match &entry.state {
+                State::InFlight => return Seen::InFlight,
+                State::Answered { at, answered } if now.saturating_duration_since(*at) < LIFE => {
+                    return Seen::Answered(answered.clone());
+                }
+                State::Answered { .. } => {}
+            }
+        }
+        self.put(key);
+        Seen::New
+    }
+
+    fn put(&mut self, key: &Key) {
+        let Some(source) = self.sources.get_mut(&key.source) else { return };
+        let entry = Entry { authenticator: key.authenticator, state: State::InFlight };
+        if source.requests.insert(key.identifier, entry).is_none() {
+            self.requests += 1;
+        }
+        while self.requests > REQUESTS && self.order.len() > 1 {
+            self.drop_oldest();
+        }
+    }
+
+    fn answer(&mut self, key: &Key, answered: Answered, now: Instant) {
+        let Some(source) = self.sources.get_mut(&key.source) else { return };
+        let Some(entry) = source.requests.get_mut(&key.identifier) else { return };
+        if entry.authenticator == key.authenticator {
+            entry.state = State::Answered { at: now, answered };
+            self.touch(key.source, now);
+        }
+    }
+
+    fn forget(&mut self, key: &Key) {
+        let Some(source) = self.sources.get_mut(&key.source) else { return };
+        let is_it = source.requests.get(&key.identifier).is_some_and(|entry| entry.authenticator == key.authenticator);
+        if is_it {
+            source.requests.remove(&key.identifier);
+            self.requests -= 1;
+        }
+    }
+
+    /// The source was heard of: it leaves last. A new one makes room for itself.
+    fn touch(&mut self, address: SocketAddr, now: Instant) {
+        let place = self.next;
+        self.next += 1;
+        match self.sources.get_mut(&address) {
+            Some(source) => {
+                self.order.remove(&source.place);
+                source.place = place;
+                source.heard = now;
+            }
+            None => {
+                while self.sources.len() >= SOURCES {
+                    self.drop_oldest();
+                }
+                self.sources.insert(address, Source { requests: HashMap::new(), place, heard: now });
+            }
+        }
+        self.order.insert(place, address);
+    }
+
+    /// Lets go of the sources that were silent for a life-time; one that still waits for an answer stays.
+    fn expire(&mut self, now: Instant) {
+        while let Some((_, address)) = self.order.first_key_value() {
+            let address = *address;
+            let Some(source) = self.sources.get(&address) else { return };
+            if now.saturating_duration_since(source.heard) < LIFE {
+                return;
+            }
+            if source.requests.values().any(|entry| matches!(entry.state, State::InFlight)) {
+                self.touch(address, now);
+            } else {
+                self.drop_oldest();
+            }
+        }
+    }
+
+    fn drop_oldest(&mut self) {
+        let Some((_, address)) = self.order.pop_first() else { return };
+        if let Some(source) = self.sources.remove(&address) {
+            self.requests -= source.requests.len();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(port: u16, identifier: u8, authenticator: u8) -> Key {
+        Key { source: SocketAddr::from(([192, 0, 2, 1], port)), identifier, authenticator: [authenticator; 16] }
+    }
+
+    fn answered(text: &str) -> Answered {
+        Answered { bytes: text.as_bytes().into(), mark: None }
+    }
+
+    #[test]
+    fn a_copy_waits_for_the_answer_and_then_gets_it() {
+        let (table, now) = (Duplicates::default(), Instant::now());
+        let request = key(1, 7, 1);
+        assert_eq!(table.see(&request, now), Seen::New);
+        assert_eq!(table.see(&request, now), Seen::InFlight);
+        table.answer(&request, answered("yes"), now);
+        assert_eq!(table.see(&request, now + LIFE / 2), Seen::Answered(answered("yes")));
+        assert_eq!(table.see(&request, now + LIFE), Seen::New);
+    }
+
+    #[test]
+    fn every_part_of_the_key_counts() {
+        let (table, now) = (Duplicates::default(), Instant::now());
+        assert_eq!(table.see(&key(1, 7, 1), now), Seen::New);
+        assert_eq!(table.see(&key(2, 7, 1), now), Seen::New);
+        assert_eq!(table.see(&key(1, 8, 1), now), Seen::New);
+        assert_eq!(table.see(&key(1, 7, 1), now), Seen::InFlight);
+    }
+
+    #[test]
+    fn another_authenticator_takes_the_identifier_over() {
+        let (table, now) = (Duplicates::default(), Instant::now());
+        assert_eq!(table.see(&key(1, 7, 1), now), Seen::New);
+        assert_eq!(table.see(&key(1, 7, 2), now), Seen::New);
+        table.answer(&key(1, 7, 1), answered("to the first"), now);
+        assert_eq!(table.see(&key(1, 7, 2), now), Seen::InFlight);
+        table.forget(&key(1, 7, 1));
+        assert_eq!(table.see(&key(1, 7, 2), now), Seen::InFlight);
+    }
+
+    #[test]
+    fn a_request_without_an_answer_is_tried_again() {
+        let (table, now) = (Duplicates::default(), Instant::now());
+        assert_eq!(table.see(&key(1, 7, 1), now), Seen::New);
+        table.forget(&key(1, 7, 1));
+        assert_eq!(table.see(&key(1, 7, 1), now), Seen::New);
+    }
+
+    #[test]
+    fn silent_sources_leave_but_not_while_they_wait() {
+        let (table, now) = (Duplicates::default(), Instant::now());
+        table.see(&key(16, 1, 1), now);
+        table.see(&key(32, 1, 1), now);
+        table.answer(&key(32, 1, 1), answered("yes"), now);
+        let later = now + LIFE * 2;
+        assert_eq!(table.see(&key(48, 1, 1), later), Seen::New);
+        let shard = table.shard(&key(16, 1, 1));
+        assert_eq!((shard.sources.len(), shard.requests, shard.order.len()), (2, 2, 2));
+        drop(shard);
+        assert_eq!(table.see(&key(16, 1, 1), later), Seen::InFlight);
+    }
+
+    #[test]
+    fn the_table_is_bounded_and_the_least_recent_source_leaves_first() {
+        let mut shard = Shard::default();
+        let now = Instant::now();
+        for source in 0..2_000_u16 {
+            shard.see(&key(source, 1, 1), now);
+            shard.see(&key(0, 2, 1), now); // heard of all the time
+        }
+        assert_eq!((shard.sources.len(), shard.order.len()), (SOURCES, SOURCES));
+        assert_eq!(shard.see(&key(0, 1, 1), now), Seen::InFlight);
+        assert_eq!(shard.see(&key(1, 1, 1), now), Seen::New);
+        let counted: usize = shard.sources.values().map(|source| source.requests.len()).sum();
+        assert_eq!(counted, shard.requests);
+    }
+
+    #[test]
+    fn full_sources_leave_before_the_table_overflows() {
+        let mut shard = Shard::default();
+        let now = Instant::now();
+        for source in 0..100_u16 {
+            for identifier in 0..=255 {
+                shard.see(&key(source, identifier, 1), now);
+            }
+        }
+        assert!(shard.requests <= REQUESTS, "{}", shard.requests);
+        assert_eq!(shard.see(&key(99, 0, 1), now), Seen::InFlight);
+    }
+}

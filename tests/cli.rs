@@ -1,0 +1,377 @@
+//! The command line as a new operator uses it: the built program in an empty directory.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::process::{Command, Stdio};
+
+use tempfile::TempDir;
+
+const SECRET: &str = "hunter2-hunter2";
+
+/// A directory with a configuration, and the program.
+struct Office {
+    directory: TempDir,
+}
+
+/// How a command ended.
+#[derive(Debug)]
+struct Ran {
+    code: Option<i32>,
+    out: String,
+    err: String,
+}
+
+impl Office {
+    /// With the defaults.
+    fn new() -> Self {
+        let office = Self::empty();
+        office.write("radius.toml", include_str!("../radius.example.toml"));
+        office
+    }
+
+    fn empty() -> Self {
+        Self { directory: tempfile::tempdir().unwrap() }
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        fs::write(self.directory.path().join(name), text).unwrap();
+    }
+
+    fn mode(&self, name: &str) -> u32 {
+        fs::metadata(self.directory.path().join(name)).unwrap().permissions().mode() & 0o777
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.directory.path().join(name).exists()
+    }
+
+    fn program(&self, line: &str) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_radgram"));
+        command.args(line.split_whitespace()).current_dir(self.directory.path()).env_clear();
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
+    /// Runs the words of `line`, with `input` on standard input.
+    fn run_with(&self, line: &str, input: &str) -> Ran {
+        finish(self.program(line), input)
+    }
+
+    fn run(&self, line: &str) -> Ran {
+        self.run_with(line, "")
+    }
+
+    /// Runs what must be done.
+    #[track_caller]
+    fn done_with(&self, line: &str, input: &str) -> String {
+        let ran = self.run_with(line, input);
+        assert_eq!(ran.code, Some(0), "{line}: {ran:?}");
+        assert!(!format!("{ran:?}").contains(SECRET), "{line} repeats the secret: {ran:?}");
+        ran.out
+    }
+
+    #[track_caller]
+    fn done(&self, line: &str) -> String {
+        self.done_with(line, "")
+    }
+
+    /// Runs what must be refused with one line on standard error.
+    #[track_caller]
+    fn refused_with(&self, line: &str, input: &str) -> String {
+        let ran = self.run_with(line, input);
+        assert_eq!(ran.code, Some(1), "{line}: {ran:?}");
+        assert_eq!((ran.out.as_str(), ran.err.lines().count()), ("", 1), "{line}: {ran:?}");
+        assert!(!ran.err.contains(SECRET), "{line} repeats the secret: {ran:?}");
+        ran.err
+    }
+
+    #[track_caller]
+    fn refused(&self, line: &str) -> String {
+        self.refused_with(line, "")
+    }
+
+    fn json(&self, line: &str) -> serde_json::Value {
+        serde_json::from_str(&self.done(&format!("{line} --json"))).unwrap()
+    }
+}
+
+fn finish(mut command: Command, input: &str) -> Ran {
+    let mut child = command.spawn().unwrap();
+    // A command that reads nothing may be gone before it is written to.
+    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+    let output = child.wait_with_output().unwrap();
+    Ran {
+        code: output.status.code(),
+        out: String::from_utf8(output.stdout).unwrap(),
+        err: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+#[test]
+fn usage_is_exit_code_2_and_help_0() {
+    let office = Office::new();
+    for line in
+        ["", "frobnicate", "user approve", "user approve ann", "session grant ann", "operator add x --role king"]
+    {
+        assert_eq!(office.run(line).code, Some(2), "{line}");
+    }
+    for line in ["--help", "--version", "account --help", "session grant --help"] {
+        assert_eq!(office.run(line).code, Some(0), "{line}");
+    }
+}
+
+#[test]
+fn no_password_is_taken_as_an_argument() {
+    let office = Office::new();
+    for line in
+        ["account password ann hunter2", "operator add x --role owner --password hunter2", "router secret r hunter2"]
+    {
+        assert_eq!(office.run(line).code, Some(2), "{line}");
+    }
+}
+
+#[test]
+fn without_a_configuration_only_serve_begins() {
+    let office = Office::empty();
+    assert!(office.refused("user list").starts_with("radgram: radius.toml: "));
+    assert!(office.refused("check --config nowhere.toml").contains("nowhere.toml"));
+    assert!(!office.has("radius.toml") && !office.has("radgram.db") && !office.has("radgram.key"));
+}
+
+#[test]
+fn check_shows_what_is_in_force_without_secrets() {
+    let office = Office::new();
+    let shown: toml::Table = office.done("check").parse().unwrap();
+    let example: toml::Table = include_str!("../radius.example.toml").parse().unwrap();
+    assert_eq!(shown, example);
+    office.write("radius.toml", &format!("[telegram]\ntoken = \"1:{SECRET}\"\nproxy = \"socks5h://u:{SECRET}@h:1\"\n"));
+    assert!(office.done("check").contains("token = \"(hidden)\""));
+    assert!(!office.has("radgram.db"));
+}
+
+#[test]
+fn a_mistake_in_the_configuration_is_one_line() {
+    let office = Office::new();
+    for (text, part) in [
+        ("[web]\nlisten = \"here\"\n", "radius.toml: [web] listen = \"here\": expected an address with port"),
+        ("[web]\nlisen = \"127.0.0.1:1\"\n", "radius.toml: [web] lisen: no such key"),
+        ("[telegram]\ntoken = \"hunter2-hunter2\"\n", "radius.toml: [telegram] token = (hidden): expected a bot token"),
+        (
+            "[database]\nurl = \"mysql://u:hunter2-hunter2@h/n\"\n",
+            "radius.toml: [database] url = (hidden): expected sqlite:FILE",
+        ),
+        ("[web\n", "radius.toml: line 1: "),
+    ] {
+        office.write("radius.toml", text);
+        let line = office.refused("check");
+        assert!(line.contains(part), "{line}");
+    }
+}
+
+#[test]
+fn the_environment_wins_and_its_mistakes_are_named() {
+    let office = Office::new();
+    let mut command = office.program("check");
+    command.env("RADGRAM_WEB__LISTEN", "127.0.0.1:9");
+    assert!(finish(command, "").out.contains("listen = \"127.0.0.1:9\""));
+    let mut command = office.program("check");
+    command.env("RADGRAM_WEB__LISEN", "127.0.0.1:9");
+    let ran = finish(command, "");
+    assert_eq!(ran.code, Some(1));
+    assert!(ran.err.starts_with("radgram: RADGRAM_WEB__LISEN: no such key"), "{}", ran.err);
+}
+
+#[test]
+fn the_master_key_is_its_owners_alone_and_never_replaced() {
+    let office = Office::new();
+    office.done("user list");
+    assert_eq!(office.mode("radgram.key"), 0o600);
+    let key = office.directory.path().join("radgram.key");
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o644)).unwrap();
+    assert!(office.refused("user list").contains("chmod 600"));
+    fs::remove_file(&key).unwrap();
+    assert!(office.refused("user list").contains("restore it"));
+    assert!(!office.has("radgram.key"));
+}
+
+#[test]
+fn every_noun_is_listed_as_table_and_json() {
+    let office = Office::new();
+    for noun in ["operator", "user", "account", "router", "session", "connection", "attempt", "alarm", "audit"] {
+        let table = office.done(&format!("{noun} list"));
+        assert_eq!(table.lines().count(), 1, "{table}");
+        assert_eq!(office.json(&format!("{noun} list")), serde_json::json!([]));
+    }
+    assert!(office.done("setting list").lines().any(|line| line.starts_with("session_hours")));
+}
+
+#[test]
+fn what_does_not_exist_is_refused_by_name() {
+    let office = Office::new();
+    for line in [
+        "user approve 5",
+        "account enable ann",
+        "session end ann",
+        "router remove r",
+        "operator remove o",
+        "connection cut 1",
+        "setting set no_such 1",
+    ] {
+        let message = office.refused(line);
+        assert!(message.contains(" no ") || message.starts_with("radgram: no "), "{line}: {message}");
+    }
+}
+
+#[test]
+fn a_setting_says_what_is_allowed() {
+    let office = Office::new();
+    let message = office.refused("setting set session_hours 169");
+    assert_eq!(message, "radgram: session_hours = \"169\": expected a whole number of hours from 1 to 168\n");
+    office.done("setting set session_hours 8");
+    let hours = |office: &Office| {
+        let settings = office.json("setting list");
+        let of = |setting: &&serde_json::Value| setting["name"] == "session_hours";
+        settings.as_array().unwrap().iter().find(of).unwrap()["value"].clone()
+    };
+    assert_eq!(hours(&office), "8");
+    office.done("setting clear session_hours");
+    assert_eq!(hours(&office), "24");
+    assert!(office.refused("setting set language en --account ann").contains("no account"));
+}
+
+#[test]
+fn a_router_is_added_changed_and_removed() {
+    let office = Office::new();
+    assert!(office.refused_with("router add r --address 192.0.2.1/24", SECRET).contains("192.0.2.1/24"));
+    assert!(office.refused_with("router add r --address 192.0.2.1", "").contains("standard input"));
+    office.done_with("router add r --address 192.0.2.1", &format!("{SECRET}\n"));
+    assert!(office.refused_with("router add R --address 192.0.2.2", SECRET).contains("taken"));
+    assert!(office.refused("router set r").contains("nothing to change"));
+    office.done("router set r --rename office --coa-port 1700 --message-authenticator require");
+    office.done_with("router secret office", SECRET);
+    let routers = office.json("router list");
+    assert_eq!(routers[0]["name"], "office");
+    assert_eq!(routers[0]["coa_port"], 1700);
+    assert_eq!(routers[0]["message_authenticator"], "require");
+    office.done("router remove office");
+    assert_eq!(office.json("router list"), serde_json::json!([]));
+    assert!(office.done("audit list").lines().count() > 4);
+}
+
+#[test]
+fn a_person_goes_from_application_to_session_and_out() {
+    let office = Office::new();
+    office.done("user add --telegram-id 1001 --name Ann");
+    assert!(office.refused("user block 1001").contains("pending"));
+    office.done("user approve 1001");
+    office.done("account add ann --user 1001");
+    office.done_with("account password ann", &format!("{SECRET}\n"));
+    let account = office.json("account list")[0].clone();
+    assert_eq!((account["username"].as_str(), account["telegram_id"].as_i64()), (Some("ann"), Some(1001)));
+    assert_eq!(account["password"], "set");
+    assert!(office.refused("session end ann").contains("no open session"));
+    assert!(office.done("session grant ann --hours 2").starts_with("ann may connect until "));
+    office.done("session extend ANN --hours 1");
+    assert_eq!(office.json("session list")[0]["state"], "granted");
+    office.done("user block 1001");
+    assert_eq!(office.json("session list"), serde_json::json!([]));
+    assert!(office.run("session grant ann --hours 2").code == Some(1));
+    office.done("user unblock 1001");
+    assert!(office.done("session grant --all --hours 2").contains("1 granted"));
+    office.done("account disable ann");
+    assert_eq!(office.json("session list"), serde_json::json!([]));
+    office.done("account enable ann");
+    office.done("account unbind ann");
+    office.done("account machine ann on");
+    assert_eq!(office.json("account list")[0]["machine"], true);
+    office.done("user delete 1001");
+    office.done("account delete ann");
+}
+
+#[test]
+fn an_operator_is_added_changed_and_the_last_owner_stays() {
+    let office = Office::new();
+    assert!(office.refused_with("operator add root --role owner", "short\n").contains("8"));
+    office.done_with("operator add root --role owner", &format!("{SECRET}\n"));
+    assert!(office.refused("operator remove root").contains("last owner"));
+    office.done_with("operator add ann --role viewer", &format!("{SECRET}\n"));
+    office.done("operator set ann --role owner");
+    office.done_with("operator set ann --password", &format!("{SECRET}-2\n"));
+    office.done("operator remove root");
+    assert_eq!(office.json("operator list"), serde_json::json!([{"name": "ann", "role": "owner"}]));
+}
+
+#[test]
+fn an_import_is_tried_refused_and_done_as_a_whole() {
+    let office = Office::new();
+    office.write("none.csv", "user,password\n");
+    assert!(office.run("account import none.csv").err.contains("username,password,telegram_id,name"));
+    assert!(office.refused("account import missing.csv").contains("missing.csv"));
+
+    let wrong: String = (1..=30).map(|n| format!("u{n},{SECRET},no,N\n")).collect();
+    office.write("wrong.csv", &format!("username,password,telegram_id,name\nann,{SECRET},1001,Ann\n{wrong}"));
+    let ran = office.run("account import wrong.csv");
+    assert_eq!(ran.code, Some(1));
+    assert!(ran.err.contains("line 3: ") && ran.err.contains("and 10 more"), "{}", ran.err);
+    assert!(!ran.err.contains(SECRET));
+
+    office.write(
+        "good.csv",
+        &format!("username,password,telegram_id,name\nann,{SECRET},1001,Ann\nbob,{SECRET},1002,Bob\n"),
+    );
+    assert!(office.done("account import good.csv --dry-run").contains("2 accounts would be added"));
+    assert_eq!(office.json("account list"), serde_json::json!([]));
+    assert!(office.done("account import good.csv").contains("2 accounts are added"));
+    assert_eq!(office.json("user list")[0]["state"], "approved");
+
+    let ran = office.run("account import good.csv");
+    assert_eq!(ran.code, Some(1), "the names are taken: {ran:?}");
+    assert!(ran.err.contains("line 2: "), "{}", ran.err);
+}
+
+#[test]
+fn the_first_start_makes_what_it_needs_and_says_what_is_next() {
+    let office = Office::empty();
+    let mut command = office.program("serve");
+    for key in ["RADIUS__AUTH_LISTEN", "RADIUS__ACCT_LISTEN", "WEB__LISTEN"] {
+        command.env(format!("RADGRAM_{key}"), "127.0.0.1:0");
+    }
+    let mut child = command.spawn().unwrap();
+    let lines: Vec<String> =
+        BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok).take(4).collect();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let said = lines.join("\n");
+    assert!(said.contains("made radius.toml"), "{said}");
+    assert!(said.contains("web UI at http://127.0.0.1:"), "{said}");
+    assert!(said.contains("operator add NAME --role owner"), "{said}");
+    assert!(said.contains("Telegram bot is off"), "{said}");
+    assert_eq!((office.mode("radgram.key"), office.mode("radius.toml")), (0o600, 0o600));
+    assert_eq!(office.mode("radgram.db"), 0o600);
+}
+
+#[test]
+fn the_database_is_beside_its_configuration_whatever_the_path() {
+    let office = Office::new();
+    let home = office.directory.path().join("a b 50% ж");
+    fs::create_dir(&home).unwrap();
+    fs::write(home.join("radius.toml"), "").unwrap();
+    let mut command = office.program("user list --config");
+    command.arg(home.join("radius.toml"));
+    let ran = finish(command, "");
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    assert!(home.join("radgram.db").exists() && home.join("radgram.key").exists());
+    assert!(!office.has("radgram.db"));
+}
+
+#[test]
+fn a_reader_that_went_away_is_no_panic() {
+    let office = Office::new();
+    let mut child = office.program("setting list").spawn().unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    assert_eq!(String::from_utf8(output.stderr).unwrap(), "");
+}
