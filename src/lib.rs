@@ -18,3 +18,4 @@ pub mod sim;
 pub mod store;
 pub mod telegram;
 pub mod text;
+pub mod web;

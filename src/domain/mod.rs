@@ -7,6 +7,7 @@ pub mod connection;
 pub mod credential;
 pub mod hours;
 pub mod id;
+pub mod operator;
 pub mod policy;
 pub mod prompt;
 pub mod router;

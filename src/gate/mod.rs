@@ -14,6 +14,7 @@ mod enforce;
 mod guess;
 mod letter;
 mod lifecycle;
+pub mod login;
 mod person;
 pub mod ports;
 mod post;
@@ -39,6 +40,7 @@ use self::access::Errand;
 use self::accounting::Queued;
 use self::directory::Directory;
 use self::guess::Guesses;
+use self::login::Logins;
 use self::ports::{Asker, Cutter};
 use self::slots::Slots;
 use self::stranger::Strangers;
@@ -66,6 +68,7 @@ pub struct Gate {
     slots: Slots,
     guesses: Guesses,
     strangers: Strangers,
+    logins: Logins,
     class_key: [u8; 32],
     decoy: Credential,
     instance: String,
@@ -133,8 +136,10 @@ impl Gate {
         let class_key = store.reader().derive_key("class");
         let decoy = Credential::of_password(Secret::new(hex::encode(&entropy.bytes::<16>())));
         let instance = hex::encode(&entropy.bytes::<8>());
+        let logins = Logins::new(store.clone(), clock.clone(), entropy.clone());
         Ok(Arc::new(Gate {
             directory,
+            logins,
             class_key,
             decoy,
             instance,
@@ -185,9 +190,9 @@ impl Gate {
         self.store.reader()
     }
 
-    /// The store, for `login` alone.
-    pub fn store(&self) -> &Store {
-        &self.store
+    /// The operators and their log-in.
+    pub fn logins(&self) -> &Logins {
+        &self.logins
     }
 
     /// The time now.

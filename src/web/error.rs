@@ -1,0 +1,131 @@
+//! What a page answers when it cannot do what was asked: status and plain words.
+
+use std::any::Any;
+
+use askama::Template;
+use askama_web::WebTemplate;
+use axum::body::Body;
+use axum::http::{Response as HttpResponse, StatusCode, Uri};
+use axum::response::{IntoResponse, Redirect, Response};
+
+use super::visit::Shell;
+use crate::domain::operator::Role;
+use crate::gate::Refused;
+use crate::store::StoreError;
+
+/// Why there is no page.
+#[derive(Debug)]
+pub(super) enum WebError {
+    /// Nobody is logged in; where to go on after the log-in.
+    LoggedOut(Option<String>),
+    /// The operator's role is not enough; the role that is.
+    Forbidden(Role),
+    /// Another site made the browser send this.
+    OtherSite,
+    /// No such page, or no such row.
+    NotFound(&'static str),
+    /// A form that cannot be decoded.
+    BadForm(StatusCode),
+    /// The state does not allow it.
+    Conflict(String),
+    /// The database gives no answer.
+    Store(StoreError),
+    /// The web log-in could not be read or written.
+    Login(tower_sessions::session::Error),
+}
+
+impl From<Refused> for WebError {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::Field { message, .. } | Refused::Conflict(message) => Self::Conflict(message),
+            Refused::NotFound(what) => Self::NotFound(what),
+            Refused::Store(error) => Self::Store(error),
+        }
+    }
+}
+
+impl From<StoreError> for WebError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<tower_sessions::session::Error> for WebError {
+    fn from(error: tower_sessions::session::Error) -> Self {
+        Self::Login(error)
+    }
+}
+
+#[derive(Template, WebTemplate)]
+#[template(path = "error.html")]
+struct ErrorPage {
+    shell: Shell,
+    title: &'static str,
+    message: String,
+}
+
+impl IntoResponse for WebError {
+    fn into_response(self) -> Response {
+        let (status, title, message) = match self {
+            Self::LoggedOut(next) => return to_log_in(next.as_deref()),
+            Self::Forbidden(role) => {
+                let message = format!("This needs the role {}. Ask an owner for it.", role.word());
+                (StatusCode::FORBIDDEN, "Not allowed", message)
+            }
+            Self::OtherSite => {
+                let message = "Your browser says that another site sent this request, so nothing was changed. \
+                    Open the page here and try again; behind a proxy, let it pass the Host header on.";
+                (StatusCode::FORBIDDEN, "Refused", message.to_owned())
+            }
+            Self::NotFound(what) => (StatusCode::NOT_FOUND, "Not found", sentence(what)),
+            Self::BadForm(status) => (status, "Not understood", "The form could not be read.".to_owned()),
+            Self::Conflict(message) => (StatusCode::CONFLICT, "Not done", sentence(&message)),
+            Self::Store(error) => {
+                tracing::error!(%error, "a page got no answer from the database");
+                (
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    "Out of order",
+                    format!("{} Try again.", sentence(&error.to_string())),
+                )
+            }
+            Self::Login(error) => {
+                tracing::error!(%error, "a web log-in could not be read or written");
+                let message = "Your log-in could not be looked up: the database does not answer. Try again.";
+                (StatusCode::SERVICE_UNAVAILABLE, "Out of order", message.to_owned())
+            }
+        };
+        (status, ErrorPage { shell: Shell::stranger(), title, message }).into_response()
+    }
+}
+
+fn to_log_in(next: Option<&str>) -> Response {
+    match next {
+        None | Some("/") => Redirect::to("/log-in").into_response(),
+        Some(next) => {
+            let next: String = askama::filters::urlencode_strict(next).map(|text| text.to_string()).unwrap_or_default();
+            Redirect::to(&format!("/log-in?next={next}")).into_response()
+        }
+    }
+}
+
+/// A message of the inner layers as a sentence.
+pub(super) fn sentence(message: &str) -> String {
+    let mut letters = message.chars();
+    let first = letters.next().map(|letter| letter.to_uppercase().to_string()).unwrap_or_default();
+    let rest = letters.as_str();
+    let end = if rest.ends_with(['.', '?', '!']) { "" } else { "." };
+    format!("{first}{rest}{end}")
+}
+
+/// The fallback of all pages.
+pub(super) async fn no_page(_: Uri) -> WebError {
+    WebError::NotFound("there is no such page")
+}
+
+/// The answer when a page panics.
+pub(super) fn panicked(_: Box<dyn Any + Send>) -> HttpResponse<Body> {
+    tracing::error!("a page panicked");
+    let message = "Something went wrong here; the log has more. Nothing was half done.".to_owned();
+    let page = ErrorPage { shell: Shell::stranger(), title: "Out of order", message };
+    (StatusCode::INTERNAL_SERVER_ERROR, page).into_response()
+}

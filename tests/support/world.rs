@@ -1,0 +1,370 @@
+//! The world of a journey: radgram as it runs, a simulated router and a simulated Telegram, on one settable clock.
+//!
+//! radgram has a runtime of its own, so that it can die at any moment ([`World::crash`]) and start again on what it left.
+#![allow(dead_code, clippy::unwrap_used, clippy::expect_used, reason = "each test program uses a part of it, and fails by panicking")]
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use radgram::app::App;
+use radgram::clock::{Clock, SettableClock, Timestamp};
+use radgram::config::{Config, Environment};
+use radgram::domain::account::name_key;
+use radgram::domain::audit::Actor;
+use radgram::domain::id::{AccountId, UserId};
+use radgram::domain::router::{Demand, source_network};
+use radgram::domain::session::Session;
+use radgram::domain::setting::Level;
+use radgram::domain::user::UserStep;
+use radgram::entropy::SystemEntropy;
+use radgram::gate::{AccountField, BotState, Gate, UserForm};
+use radgram::secret::Secret;
+use radgram::sim::router::{
+    Dial, DialOutcome, IncomingConfig, Method, RouterConfig, Server, SimRouter, Tunnel,
+};
+use radgram::sim::telegram::{Group, Person, Press, SimMessage, SimTelegram, TOKEN};
+use radgram::store::router::RouterForm;
+use tokio::runtime::Runtime;
+
+use super::postgres::Database;
+
+pub const SECRET: &str = "a shared secret";
+pub const PASSWORD: &str = "Korrekt-Horse-1";
+/// Where Ann dials from.
+pub const HOME: &str = "203.0.113.7";
+/// Where somebody else dials from.
+pub const ELSEWHERE: &str = "198.51.100.9";
+pub const OPERATORS: i64 = -100_500;
+/// The operator of journeys.
+pub const ADMIN: Actor = Actor::CommandLine;
+/// 2026-11-23 10:00 UTC, a Monday.
+const MORNING: i64 = 1_795_428_000_000;
+/// Longer than anything takes on a slow machine; reached only by a test that fails.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+pub const fn minutes(count: u64) -> Duration {
+    Duration::from_secs(count * 60)
+}
+
+pub const fn hours(count: u64) -> Duration {
+    Duration::from_secs(count * 3600)
+}
+
+/// Which database a journey runs on.
+pub enum Base {
+    Sqlite,
+    Postgres(Database),
+}
+
+/// The world.
+pub struct World {
+    pub clock: SettableClock,
+    pub telegram: SimTelegram,
+    pub router: SimRouter,
+    pub ann: Reader,
+    pub operators: Group,
+    running: Option<Running>,
+    folder: tempfile::TempDir,
+    base: Base,
+    auth: SocketAddr,
+    acct: SocketAddr,
+}
+
+struct Running {
+    runtime: Runtime,
+    app: App,
+}
+
+/// A person who remembers how far they have read.
+pub struct Reader {
+    pub person: Person,
+    read: AtomicI64,
+}
+
+impl Reader {
+    pub fn new(person: Person) -> Self {
+        Self { person, read: AtomicI64::new(0) }
+    }
+
+    pub fn says(&self, text: &str) {
+        self.person.says(text);
+    }
+
+    /// The next message with these words, however long it takes to come.
+    pub async fn reads(&self, words: &str) -> SimMessage {
+        let read = self.read.load(Ordering::SeqCst);
+        let message = self.person.wait_for(|message| message.message_id > read && message.text.contains(words)).await;
+        self.read.store(message.message_id, Ordering::SeqCst);
+        message
+    }
+
+    /// The message as it stands once it has these words.
+    pub async fn sees(&self, message: &SimMessage, words: &str) -> SimMessage {
+        self.person.wait_for(|now| now.message_id == message.message_id && now.text.contains(words)).await
+    }
+
+    /// Presses a button and reads the toast.
+    pub async fn presses(&self, message: &SimMessage, label: &str) -> String {
+        self.person.press(message, label).toast().await
+    }
+
+    pub fn press(&self, message: &SimMessage, label: &str) -> Press {
+        self.person.press(message, label)
+    }
+
+    /// How many messages with these words there are.
+    pub fn count(&self, words: &str) -> usize {
+        self.person.inbox().iter().filter(|message| message.text.contains(words)).count()
+    }
+}
+
+impl World {
+    pub async fn sqlite() -> Self {
+        Self::on(Base::Sqlite).await
+    }
+
+    pub async fn postgres() -> Self {
+        Self::on(Base::Postgres(Database::fresh().await)).await
+    }
+
+    /// radgram with a router `office`, an operators' chat, and nobody registered.
+    pub async fn on(base: Base) -> Self {
+        let clock = SettableClock::new(Timestamp::from_millis(MORNING));
+        let telegram = SimTelegram::start().await.unwrap();
+        let ann = Reader::new(telegram.person(1001, "Ann", "en"));
+        let operators = telegram.group(OPERATORS, "operators");
+        let folder = tempfile::tempdir().unwrap();
+        let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        write_config(folder.path(), &base, &telegram, (any, any));
+        let running = start(folder.path(), &clock).await;
+        let (auth, acct) = (running.app.auth[0], running.app.acct[0]);
+        write_config(folder.path(), &base, &telegram, (auth, acct));
+        let router = office((auth, acct), &clock).await;
+        let world =
+            Self { clock, telegram, router, ann, operators, running: Some(running), folder, base, auth, acct };
+        let gate = world.gate();
+        let form = RouterForm {
+            name: "office".to_owned(),
+            address: source_network("127.0.0.1").unwrap(),
+            coa_port: world.router.incoming_addr().unwrap().port(),
+            message_authenticator: Demand::Auto,
+        };
+        gate.add_router(&ADMIN, &form, &Secret::new(SECRET)).await.unwrap();
+        world.set("operators_chat", &OPERATORS.to_string()).await;
+        world.set("language", "en").await;
+        world.until_routers_are_known().await;
+        world
+    }
+
+    /// The same, with Ann registered through the bot, approved, and bound to the account `ann`.
+    pub async fn with_ann(base: Base) -> Self {
+        let world = Self::on(base).await;
+        world.register_ann().await;
+        world
+    }
+
+    pub fn gate(&self) -> &Arc<Gate> {
+        &self.running.as_ref().expect("radgram runs").app.gate
+    }
+
+    pub fn web(&self) -> SocketAddr {
+        self.running.as_ref().expect("radgram runs").app.web
+    }
+
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    pub fn config_file(&self) -> std::path::PathBuf {
+        self.folder.path().join("radius.toml")
+    }
+
+    pub async fn set(&self, name: &str, value: &str) {
+        self.gate().set_setting(&ADMIN, name, Level::System, value).await.unwrap();
+    }
+
+    /// Ann's story up to the account.
+    pub async fn register_ann(&self) {
+        self.ann.says("/start");
+        self.ann.reads("send an application").await;
+        self.ann.says("/register");
+        self.ann.reads("Write your full name").await;
+        self.ann.says("Ann Lee");
+        self.ann.reads("application is sent").await;
+        self.operators.wait_for(|message| message.text.contains("Ann Lee")).await;
+        let ann = self.user().await;
+        self.gate().decide_user(&ADMIN, ann, UserStep::Approve, None).await.unwrap();
+        self.ann.reads("is approved").await;
+        let form = UserForm {
+            name: "Ann Lee".to_owned(),
+            accounts: vec![AccountField { name: "ann".to_owned(), password: Some(Secret::new(PASSWORD)) }],
+        };
+        self.gate().edit_user(&ADMIN, ann, &form).await.unwrap();
+    }
+
+    pub async fn user(&self) -> UserId {
+        self.gate().reader().user_by_telegram(1001).await.unwrap().expect("Ann has applied").id
+    }
+
+    pub async fn account(&self, name: &str) -> AccountId {
+        self.gate().reader().account_id(&name_key(name)).await.unwrap().expect("the account exists")
+    }
+
+    pub async fn session(&self) -> Option<Session> {
+        self.gate().reader().open_session(self.account("ann").await).await.unwrap()
+    }
+
+    /// Ann asks for access in the bot.
+    pub async fn request(&self) {
+        self.ann.says("/request_vpn");
+        self.ann.reads("is open until").await;
+    }
+
+    /// Ann's client dials.
+    pub async fn dial(&self) -> DialOutcome {
+        self.dial_from(HOME).await
+    }
+
+    pub async fn dial_from(&self, caller: &str) -> DialOutcome {
+        self.router.dial(ann_from(caller)).await
+    }
+
+    /// Time passes.
+    pub fn after(&self, duration: Duration) {
+        self.clock.advance(duration);
+    }
+
+    /// radgram stops, as an operator stops it.
+    pub async fn stop(&mut self) {
+        let Running { runtime, app } = self.running.take().expect("radgram runs");
+        runtime.spawn(app.stop()).await.unwrap();
+        tokio::task::spawn_blocking(move || runtime.shutdown_timeout(PATIENCE)).await.unwrap();
+    }
+
+    /// radgram dies: no task runs on, nothing is given up.
+    pub async fn crash(&mut self) {
+        let Running { runtime, app } = self.running.take().expect("radgram runs");
+        tokio::task::spawn_blocking(move || runtime.shutdown_timeout(PATIENCE)).await.unwrap();
+        drop(app);
+    }
+
+    /// radgram starts on what it left. Leadership that was not given up lapses meanwhile.
+    pub async fn start(&mut self) {
+        self.after(Duration::from_secs(16));
+        self.running = Some(start(self.folder.path(), &self.clock).await);
+        self.until_routers_are_known().await;
+    }
+
+    pub async fn restart(&mut self) {
+        self.crash().await;
+        self.start().await;
+    }
+
+    /// Waits until what is asked for is so; a failure names it.
+    pub async fn until<F: Future<Output = bool>>(&self, what: &str, mut so: impl FnMut() -> F) {
+        let patience = tokio::time::Instant::now() + PATIENCE;
+        while !so().await {
+            assert!(tokio::time::Instant::now() < patience, "never came true: {what}");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    pub async fn until_over(&self) {
+        self.until("the session is over", || async { self.session().await.is_none() }).await;
+    }
+
+    /// Waits until radgram has heard of all that accounting reported.
+    pub async fn until_heard(&self) {
+        self.until("every connection is heard of", || async {
+            let store = self.gate().store();
+            let mut tx = store.begin().await.unwrap();
+            tx.fresh_accounts().await.unwrap().is_empty()
+        })
+        .await;
+    }
+
+    async fn until_routers_are_known(&self) {
+        self.until("the router is known", || async {
+            self.gate().directory().routers().of(IpAddr::V4(Ipv4Addr::LOCALHOST)).is_some()
+        })
+        .await;
+        self.until("the bot runs", || async { self.gate().bot_state() == BotState::Running }).await;
+    }
+}
+
+/// A dial with Ann's right password.
+pub fn ann_from(caller: &str) -> Dial {
+    let mut dial = Dial::new("ann", PASSWORD);
+    dial.caller = caller.to_owned();
+    dial.method = Method::MsChapV2;
+    dial
+}
+
+/// What a journey says of a dial.
+pub trait Dialled {
+    fn accepted(self) -> Tunnel;
+    fn rejected(self) -> String;
+}
+
+impl Dialled for DialOutcome {
+    #[track_caller]
+    fn accepted(self) -> Tunnel {
+        match self {
+            DialOutcome::Connected(tunnel) => tunnel,
+            other => panic!("not accepted: {other:?}"),
+        }
+    }
+
+    /// Gives the Reply-Message.
+    #[track_caller]
+    fn rejected(self) -> String {
+        match self {
+            DialOutcome::Rejected { reply_message, .. } => reply_message.unwrap_or_default(),
+            other => panic!("not rejected: {other:?}"),
+        }
+    }
+}
+
+async fn office((auth, acct): (SocketAddr, SocketAddr), clock: &SettableClock) -> SimRouter {
+    let localhost = IpAddr::V4(Ipv4Addr::LOCALHOST);
+    let mut config = RouterConfig::new("office", localhost, Server::new(auth, acct, Secret::new(SECRET)));
+    config.timeout = Duration::from_secs(3);
+    config.incoming = Some(IncomingConfig::new(localhost));
+    SimRouter::start(config, Arc::new(clock.clone())).await.unwrap()
+}
+
+async fn start(folder: &Path, clock: &SettableClock) -> Running {
+    let config = Config::read(&folder.join("radius.toml"), Environment::default()).unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let clock: Arc<dyn Clock> = Arc::new(clock.clone());
+    let app = runtime.spawn(async move { App::start(&config, clock, Arc::new(SystemEntropy)).await });
+    Running { app: app.await.unwrap().unwrap(), runtime }
+}
+
+fn write_config(folder: &Path, base: &Base, telegram: &SimTelegram, (auth, acct): (SocketAddr, SocketAddr)) {
+    let url = match base {
+        Base::Sqlite => format!("sqlite:{}", folder.join("radgram.db").display()),
+        Base::Postgres(database) => database.url().to_owned(),
+    };
+    let text = format!(
+        "[radius]\nauth_listen = [\"{auth}\"]\nacct_listen = [\"{acct}\"]\n\
+         [web]\nlisten = \"127.0.0.1:0\"\n\
+         [database]\nurl = \"{url}\"\n\
+         [secrets]\nmaster_key_file = \"{}\"\n\
+         [telegram]\ntoken = \"{TOKEN}\"\napi_url = \"{}\"\n",
+        folder.join("radgram.key").display(),
+        telegram.url(),
+    );
+    std::fs::write(folder.join("radius.toml"), text).unwrap();
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        if let Some(Running { runtime, .. }) = self.running.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
