@@ -109,8 +109,7 @@ async fn start_web(
     cancel: &CancellationToken,
 ) -> anyhow::Result<SocketAddr> {
     let address = config.web.listen;
-    let listener =
-        TcpListener::bind(address).await.with_context(|| format!("[web] listen: {address} cannot be used"))?;
+    let listener = TcpListener::bind(address).await.with_context(|| format!("[web] listen: {address} cannot be used"))?;
     let bound = listener.local_addr().context("[web] listen")?;
     let state = web::WebState::new(
         gate.clone(),
