@@ -87,8 +87,7 @@ impl App {
         if tokio::time::timeout(FAREWELL, self.tracker.wait()).await.is_err() {
             tracing::warn!("not everything ended in time");
         }
-        self.gate.resign().await;
-        self.gate.store().close().await;
+        self.gate.close().await;
     }
 }
 
@@ -109,7 +108,8 @@ async fn start_web(
     cancel: &CancellationToken,
 ) -> anyhow::Result<SocketAddr> {
     let address = config.web.listen;
-    let listener = TcpListener::bind(address).await.with_context(|| format!("[web] listen: {address} cannot be used"))?;
+    let listener =
+        TcpListener::bind(address).await.with_context(|| format!("[web] listen: {address} cannot be used"))?;
     let bound = listener.local_addr().context("[web] listen")?;
     let state = web::WebState::new(
         gate.clone(),

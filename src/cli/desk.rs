@@ -20,8 +20,6 @@ use crate::store::{Reader, Store};
 pub(super) struct Desk {
     pub(super) gate: Arc<Gate>,
     pub(super) store: Store,
-    pub(super) clock: Arc<dyn Clock>,
-    pub(super) entropy: Arc<dyn Entropy>,
 }
 
 /// Who works at the desk.
@@ -32,8 +30,8 @@ impl Desk {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
         let store = open_store(config, clock.as_ref(), entropy.clone()).await?;
-        let gate = Gate::open(store.clone(), clock.clone(), entropy.clone()).await?;
-        Ok(Desk { gate, store, clock, entropy })
+        let gate = Gate::open(store.clone(), clock, entropy).await?;
+        Ok(Desk { gate, store })
     }
 
     pub(super) async fn close(&self) {

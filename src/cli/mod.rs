@@ -15,7 +15,6 @@ mod router;
 mod serve;
 mod session;
 mod setting;
-mod shim;
 mod table;
 mod user;
 

@@ -6,8 +6,9 @@ use serde::Serialize;
 
 use super::desk::{ACTOR, Desk};
 use super::output::{Line, bounded_list};
-use super::shim::{Logins, Operator, OperatorChange, Role};
 use super::{Failure, ListArgs, input};
+use crate::domain::operator::{Operator, Role};
+use crate::gate::login::OperatorChange;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -50,7 +51,7 @@ fn role(word: &str) -> Result<Role, Failure> {
 }
 
 pub(super) async fn run(desk: &Desk, command: Command) -> Result<(), Failure> {
-    let logins = Logins::new(desk.store.clone(), desk.clock.clone(), desk.entropy.clone());
+    let logins = desk.gate.logins();
     match command {
         Command::Add { name, role: word } => {
             let password = input::secret("password")?;

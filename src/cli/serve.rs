@@ -10,10 +10,11 @@ use tracing_subscriber::EnvFilter;
 
 use super::Failure;
 use super::output::Out;
-use super::shim::Role;
+
 use crate::app;
 use crate::clock::SystemClock;
 use crate::config::{Config, EXAMPLE, Log, LogFormat};
+use crate::domain::operator::Role;
 use crate::entropy::{Entropy, SystemEntropy};
 use crate::open::open_store;
 use crate::store::Reader;

@@ -282,11 +282,12 @@ impl Gate {
         self.leadership.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Gives up what this instance leads, so that another one takes over at once.
-    pub async fn resign(&self) {
+    /// Gives up what this instance leads, so that another one takes over at once, and closes the store.
+    pub async fn close(&self) {
         if let Err(error) = self.store.resign(&self.instance).await {
             tracing::warn!(%error, "leadership cannot be given up; it lapses by itself");
         }
+        self.store.close().await;
     }
 
     /// When a worker looks again: at its next due time, or after a while; a second after a failure.

@@ -68,7 +68,8 @@ impl Gate {
         tx.raise_mark("clock", now.millis()).await?;
         let lag = self.clock.lag();
         if !lag.is_zero() {
-            let text = format!("The clock of the server is {} s behind a time seen before; it is held there.", lag.as_secs());
+            let text =
+                format!("The clock of the server is {} s behind a time seen before; it is held there.", lag.as_secs());
             tx.raise("clock", "server", &text, now).await?;
         }
         tx.prune_changes(now - KEEP_WORK).await?;

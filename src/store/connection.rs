@@ -221,6 +221,17 @@ impl Reader {
         Fields::of("connections", &row).maybe_time("due")
     }
 
+    /// How many connections their sessions have yet to hear of.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn fresh_connection_count(&self) -> Result<i64> {
+        let row = sqlx::query("select cast(count(*) as bigint) as id from connections where fresh is not null")
+            .fetch_one(&mut *self.connection().await?)
+            .await?;
+        Fields::of("connections", &row).int("id")
+    }
+
     /// How many connections are open.
     ///
     /// # Errors

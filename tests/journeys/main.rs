@@ -1,8 +1,38 @@
 //! Journeys: one person's story from application to disconnect, on real packets, real SQL and a real Bot API protocol.
 
 #[path = "../support/postgres.rs"]
-mod postgres_support;
+mod postgres;
 #[path = "../support/world.rs"]
 mod world;
 
-mod session;
+/// A journey on SQLite and on PostgreSQL.
+macro_rules! on_both {
+    ($(#[$doc:meta])* async fn $name:ident($world:ident: World) $body:block) => {
+        $(#[$doc])*
+        mod $name {
+            use super::*;
+
+            async fn journey(mut $world: World) {
+                // Not every journey restarts radgram.
+                let $world = &mut $world;
+                $body
+            }
+
+            #[tokio::test]
+            async fn on_sqlite() {
+                journey(World::with_ann(Base::Sqlite).await).await;
+            }
+
+            #[tokio::test]
+            async fn on_postgres() {
+                journey(World::with_ann(Base::Postgres(crate::postgres::Database::fresh().await)).await).await;
+            }
+        }
+    };
+}
+
+mod crash;
+mod doors;
+mod knock;
+mod presence;
+mod story;

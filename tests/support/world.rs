@@ -1,7 +1,12 @@
 //! The world of a journey: radgram as it runs, a simulated router and a simulated Telegram, on one settable clock.
 //!
 //! radgram has a runtime of its own, so that it can die at any moment ([`World::crash`]) and start again on what it left.
-#![allow(dead_code, clippy::unwrap_used, clippy::expect_used, reason = "each test program uses a part of it, and fails by panicking")]
+#![allow(
+    dead_code,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "each test program uses a part of it, and fails by panicking"
+)]
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
@@ -22,10 +27,8 @@ use radgram::domain::user::UserStep;
 use radgram::entropy::SystemEntropy;
 use radgram::gate::{AccountField, BotState, Gate, UserForm};
 use radgram::secret::Secret;
-use radgram::sim::router::{
-    Dial, DialOutcome, IncomingConfig, Method, RouterConfig, Server, SimRouter, Tunnel,
-};
-use radgram::sim::telegram::{Group, Person, Press, SimMessage, SimTelegram, TOKEN};
+use radgram::sim::router::{Dial, DialOutcome, IncomingConfig, Method, RouterConfig, Server, SimRouter, Tunnel};
+use radgram::sim::telegram::{Group, Person, Press, SimMessage, SimTelegram};
 use radgram::store::router::RouterForm;
 use tokio::runtime::Runtime;
 
@@ -143,8 +146,7 @@ impl World {
         let (auth, acct) = (running.app.auth[0], running.app.acct[0]);
         write_config(folder.path(), &base, &telegram, (auth, acct));
         let router = office((auth, acct), &clock).await;
-        let world =
-            Self { clock, telegram, router, ann, operators, running: Some(running), folder, base, auth, acct };
+        let world = Self { clock, telegram, router, ann, operators, running: Some(running), folder, base, auth, acct };
         let gate = world.gate();
         let form = RouterForm {
             name: "office".to_owned(),
@@ -279,9 +281,7 @@ impl World {
     /// Waits until radgram has heard of all that accounting reported.
     pub async fn until_heard(&self) {
         self.until("every connection is heard of", || async {
-            let store = self.gate().store();
-            let mut tx = store.begin().await.unwrap();
-            tx.fresh_accounts().await.unwrap().is_empty()
+            self.gate().reader().fresh_connection_count().await.unwrap() == 0
         })
         .await;
     }
@@ -354,8 +354,9 @@ fn write_config(folder: &Path, base: &Base, telegram: &SimTelegram, (auth, acct)
          [web]\nlisten = \"127.0.0.1:0\"\n\
          [database]\nurl = \"{url}\"\n\
          [secrets]\nmaster_key_file = \"{}\"\n\
-         [telegram]\ntoken = \"{TOKEN}\"\napi_url = \"{}\"\n",
+         [telegram]\ntoken = \"{}\"\napi_url = \"{}\"\n",
         folder.join("radgram.key").display(),
+        SimTelegram::TOKEN,
         telegram.url(),
     );
     std::fs::write(folder.join("radius.toml"), text).unwrap();
