@@ -1,4 +1,49 @@
 //! radgram: a RADIUS server that lets a MikroTik VPN log-in through only after a yes in Telegram.
+//!
+//! The router asks over RADIUS, the person answers in Telegram, the operator rules from a web UI or the command line, and
+//! what was granted ends on the router when it ends here. Read on from here: every module's first sentence says what it is
+//! for, and imports run one way, down this table (`tests/layers.rs` keeps it).
+//!
+//! | layer | modules | what is in it |
+//! |---|---|---|
+//! | ground | [`clock`] [`entropy`] [`secret`] [`metrics`] [`crypto`] [`dictionary`] [`text`] | time and randomness as arguments, counters, pure algorithms by RFC, attribute names, what people read |
+//! | pure | [`proto`] | the RADIUS codec, no I/O |
+//! | | [`domain`] | the rules: session, presence, door, policy; no I/O, no wire, no SQL |
+//! | state | [`config`] | `radius.toml` as already valid values |
+//! | | [`store`] | SQL, one file per noun; `Store` changes (for `gate` alone), `Reader` only reads |
+//! | cases | [`gate`] | the use cases; owns the caches and the outward ports |
+//! | edges | [`radius`] | UDP server, duplicate table, packet ↔ domain, Disconnect client |
+//! | | [`telegram`] | messages out, updates in |
+//! | | [`web`] | pages for operators, log-in, health and metrics |
+//! | | [`sim`] | a simulated router and a simulated Bot API, for tests and trying by hand |
+//! | wiring | [`app`] [`cli`] [`open`] | builds everything in one function, runs it, stops it |
+//!
+//! # Four journeys, each down once and up once
+//!
+//! * **Access-Request**: `radius::server` reads a datagram → router by address → [`proto::radius::Packet`] checks length and
+//!   attributes → Message-Authenticator → `radius::duplicate` → `radius::decode` → [`gate::Gate::access_now`] (memory alone,
+//!   proven fresh by [`gate::directory`]) or [`gate::Gate::access`] → the rules in [`domain::access`] and
+//!   [`domain::credential`] → `radius::reply` → signed, out, and into the duplicate table.
+//! * **Telegram answer**: [`telegram::Poller`] → [`gate::ports::Updates::handle`]: one transaction with the update's id →
+//!   `gate::answer` → [`domain::session::Session::apply`] → the outbox edits the message ([`telegram::Sender`] delivers).
+//! * **Expiry**: `gate::lifecycle` sleeps to the next due time or to a wake-up → apply → what is wanted on the router is
+//!   stored → `gate::enforce` sends Disconnect-Requests ([`radius::Cutters`]) until accounting proves the end.
+//! * **Operator's click**: route in [`web`] (or [`cli`]) → role and origin are checked → `gate::admin`, where every change is
+//!   audited → 303 with a flash. Pages read through [`store::Reader`] and never write.
+//!
+//! # Invariants
+//!
+//! One function, `gate::session::apply`, changes a session: it loads the row, applies the pure rule, and writes the result
+//! with its audit line, its messages and what is wanted on routers in one transaction. So a crash at any point loses
+//! nothing and doubles no change; a message may be delivered twice, never not at all.
+//!
+//! No sequence of events permits without an approval; `Ended` absorbs everything; bytes from the network never panic; every
+//! queue, cache and wait has a named limit; a secret cannot be printed.
+//!
+//! # Deliberately absent
+//!
+//! The RouterOS API (rules, leases, secrets), EAP, `hold`, groups' attributes, RadSec, proxying to User Manager, backup and
+//! restore: their tables and rooms are here, their work is not.
 
 pub mod app;
 pub mod cli;
