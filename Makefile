@@ -23,4 +23,4 @@ test:
 	RUSTDOCFLAGS='-D warnings' cargo doc --no-deps
 
 bench:
-	cargo bench
+	cargo bench --bench radius

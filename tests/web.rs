@@ -1,5 +1,7 @@
 //! The web UI over a real store: log-in, roles, every page, and forms that come back with what is wrong.
 
+#[path = "support/postgres.rs"]
+mod postgres;
 #[path = "support/site.rs"]
 mod site;
 
@@ -135,7 +137,16 @@ async fn each_role_does_what_it_may() {
 
 #[tokio::test]
 async fn every_page_shows_nothing_and_something() {
-    let site = Site::start().await;
+    every_page(&Site::start().await).await;
+}
+
+#[tokio::test]
+async fn every_page_is_the_same_on_postgres() {
+    let database = postgres::Database::fresh().await;
+    every_page(&Site::start_on(database.url(), WebConfig::default()).await.with_operators().await).await;
+}
+
+async fn every_page(site: &Site) {
     let mut browser = site.logged_in("root").await;
     for path in PAGES {
         browser.get(path).await.assert_page(&["<h1>", "</html>"]);
@@ -151,9 +162,7 @@ async fn every_page_shows_nothing_and_something() {
     site.connection(router, account, Some(session), nasty, "<img src=x>").await;
     site.attempt(router, nasty, Some("no_session")).await;
     site.attempt(router, "ann", None).await;
-    let mut tx = site.store.begin().await.unwrap();
-    tx.raise("no_session", "x", nasty, radgram::clock::Clock::now(&site.clock)).await.unwrap();
-    tx.commit(radgram::clock::Clock::now(&site.clock)).await.unwrap();
+    site.alarm("no_session", nasty).await;
     let own = format!("/users/{user}");
     let router_page = format!("/routers/{router}");
     for path in PAGES.into_iter().chain([own.as_str(), &router_page]) {
@@ -171,7 +180,7 @@ async fn every_page_shows_nothing_and_something() {
     browser.get("/attempts?q=<zz>").await.assert_page(&["None of the last 2 log-ins matches", "&#60;zz&#62;"]);
     browser.get("/sessions").await.assert_page(&["in 8 h", "10.8.0.7", "12.3 MB / 987.6 MB", "10 min ago"]);
     browser.get("/routers").await.assert_page(&["192.0.2.0/24"]);
-    browser.get(&own).await.assert_page(&["granted, not used yet"]);
+    browser.get(&own).await.assert_page(&["Last sessions"]);
 }
 
 #[tokio::test]
@@ -356,6 +365,7 @@ async fn sessions_are_granted_extended_and_ended() {
     let mut browser = site.logged_in("olga").await;
     browser.post("/sessions", &[("account", " ANN "), ("hours", "8")]).await.assert_redirect("/sessions");
     browser.get("/sessions").await.assert_page(&["The session is granted", "in 8 h", "not connected"]);
+    browser.get("/users/1").await.assert_page(&["granted, not used yet"]);
     browser.post("/sessions/1/extend", &[("hours", "x")]).await.assert_redirect("/sessions");
     browser.get("/sessions").await.assert_page(&["Not extended: expected a whole number of hours"]);
     browser.post("/sessions/1/extend", &[("hours", "2")]).await.assert_redirect("/sessions");
@@ -389,6 +399,12 @@ async fn accounts_are_switched_and_deleted() {
     browser.get("/accounts?q=an").await.assert_page(&["disabled", "1 of 1"]);
     browser.post("/accounts/1/enable", &[]).await.assert_redirect("/accounts");
     browser.post("/accounts/1/unlock", &[]).await.assert_redirect("/accounts");
+    browser.get("/accounts").await.assert_page(&["The account is not locked."]).assert_lacks(&["No person"]);
+    browser.post("/accounts/1/machine", &[]).await.assert_forbidden();
+    let mut owner = site.logged_in("root").await;
+    owner.post("/accounts/1/machine", &[]).await.assert_redirect("/accounts");
+    owner.get("/accounts").await.assert_page(&["a machine: no person"]);
+    owner.post("/accounts/1/person", &[]).await.assert_redirect("/accounts");
     browser.post("/accounts/1/delete", &[]).await.assert_redirect("/accounts");
     browser.get("/accounts").await.assert_page(&["ann is deleted.", "No accounts yet."]);
 }
@@ -416,12 +432,28 @@ async fn people_are_added_rejected_blocked_and_deleted() {
 }
 
 #[tokio::test]
+async fn everybody_is_found_in_a_long_list() {
+    let site = Site::start().await;
+    site.crowd(1_100).await;
+    let mut browser = site.logged_in("vera").await;
+    browser.get("/").await.assert_page(&["<b>1100</b> users"]);
+    browser.get("/users").await.assert_page(&["The first 1000 of 1100 users are shown"]);
+    for q in ["Person 01099", "acc01099", "101099"] {
+        browser.get(&format!("/users?q={q}")).await.assert_page(&["1 of 1100", "Person 01099", "acc01099"]);
+    }
+    browser.get("/accounts").await.assert_page(&["acc00999", "/accounts?after=acc00999"]).assert_lacks(&["acc01000"]);
+    browser
+        .get("/accounts?after=acc00999")
+        .await
+        .assert_page(&["acc01000", "acc01099"])
+        .assert_lacks(&["after=acc01099"]);
+    browser.get("/accounts?q=acc01099").await.assert_page(&["1 of 1100"]);
+}
+
+#[tokio::test]
 async fn alarms_are_acknowledged_and_strangers_become_routers() {
     let site = Site::start().await;
-    let now = radgram::clock::Clock::now(&site.clock);
-    let mut tx = site.store.begin().await.unwrap();
-    tx.raise("not_me", "1", "ann says: not me", now).await.unwrap();
-    tx.commit(now).await.unwrap();
+    site.alarm("not_me", "ann says: not me").await;
     site.gate.note_stranger("198.51.100.9".parse().unwrap());
     let mut browser = site.logged_in("root").await;
     browser.get("/").await.assert_page(&["ann says: not me", "Unknown routers are calling"]);
@@ -474,7 +506,7 @@ async fn every_answer_carries_the_security_headers() {
         assert!(header("content-security-policy").contains("default-src 'none'"), "{path}");
         assert!(header("content-security-policy").contains("frame-ancestors 'none'"), "{path}");
         assert_eq!(header("x-content-type-options"), "nosniff", "{path}");
-        assert_eq!(header("referrer-policy"), "no-referrer", "{path}");
+        assert_eq!(header("referrer-policy"), "same-origin", "{path}");
         let cached = header("cache-control");
         assert_eq!(
             cached,

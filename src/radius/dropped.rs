@@ -113,8 +113,8 @@ impl Log {
         }
     }
 
-    /// How many lines were held back since the last one, if this one may be written.
-    fn admit(&self, reason: &'static str, source: IpAddr, now: Instant) -> Option<u64> {
+    /// How many lines of this reason and source were held back since the last one, if this one may be written.
+    pub(super) fn admit(&self, reason: &'static str, source: IpAddr, now: Instant) -> Option<u64> {
         let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(line) = lines.get_mut(&(reason, source)) {
             if now.saturating_duration_since(line.at) < QUIET {

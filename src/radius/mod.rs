@@ -3,13 +3,15 @@
 //! | module | is |
 //! |---|---|
 //! | [`listener`] | a socket that answers from the address that was asked |
-//! | [`server`] | one datagram, from the socket to the gate and back |
+//! | [`server`] | the sockets' tasks, and what all requests share |
+//! | `call` | one request, to the gate and back |
 //! | `peers` | the routers with their secrets made ready |
 //! | `duplicate` | what was answered a moment ago |
 //! | `decode`, `reply` | packets into words of the domain, and answers into packets |
 //! | `dropped` | why there is no answer |
 //! | [`coa`] | ends a connection on its router |
 
+mod call;
 pub mod coa;
 mod decode;
 mod dropped;

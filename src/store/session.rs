@@ -331,4 +331,15 @@ impl Reader {
             .await?;
         Fields::of("sessions", &row).maybe_time("due_at")
     }
+
+    /// How many sessions are open.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn open_session_count(&self) -> Result<i64> {
+        let row = sqlx::query("select cast(count(*) as bigint) as id from sessions where ended_at is null")
+            .fetch_one(&mut *self.connection().await?)
+            .await?;
+        Fields::of("sessions", &row).int("id")
+    }
 }

@@ -1,5 +1,7 @@
 //! Users in SQL.
 
+use std::collections::HashMap;
+
 use sqlx::AnyConnection;
 use sqlx::any::AnyRow;
 
@@ -48,6 +50,29 @@ pub struct UserLine {
     pub accounts: Vec<String>,
 }
 
+fn read_line(row: &AnyRow) -> Result<UserLine> {
+    let fields = Fields::of("users", row);
+    Ok(UserLine {
+        user: read(row)?,
+        reason: fields.maybe_text("reason")?,
+        bot_blocked_at: fields.maybe_time("bot_blocked_at")?,
+        created_at: fields.time("created_at")?,
+        accounts: Vec::new(),
+    })
+}
+
+/// Puts the names of accounts to their people.
+fn add_accounts(lines: &mut [UserLine], bound: &[AnyRow]) -> Result<()> {
+    let places: HashMap<i64, usize> = lines.iter().enumerate().map(|(at, line)| (line.user.id.0, at)).collect();
+    for row in bound {
+        let fields = Fields::of("accounts", row);
+        if let Some(line) = places.get(&fields.int("user_id")?).and_then(|at| lines.get_mut(*at)) {
+            line.accounts.push(fields.text("name")?);
+        }
+    }
+    Ok(())
+}
+
 impl Reader {
     /// The user of this id.
     ///
@@ -81,6 +106,59 @@ impl Reader {
         self.lines(None).await
     }
 
+    /// How many users there are.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn user_count(&self) -> Result<i64> {
+        let row = sqlx::query("select cast(count(*) as bigint) as id from users")
+            .fetch_one(&mut *self.connection().await?)
+            .await?;
+        Fields::of("users", &row).int("id")
+    }
+
+    /// The users whom `admits` takes, pending applications first, then by name; at most [`LIST_ROWS`]. Everybody is
+    /// looked at, a stretch at a time: SQLite folds the case of ASCII only, so SQL cannot search names.
+    ///
+    /// # Errors
+    /// As [`Reader::user`].
+    pub async fn find_users(&self, admits: impl Fn(&UserLine) -> bool) -> Result<Vec<UserLine>> {
+        let most = usize::try_from(LIST_ROWS).unwrap_or(usize::MAX);
+        let (mut found, mut after) = (Vec::new(), 0);
+        while found.len() < most {
+            let stretch = self.stretch(after).await?;
+            let Some(last) = stretch.last() else { break };
+            after = last.user.id.0;
+            found.extend(stretch.into_iter().filter(|line| admits(line)).take(most - found.len()));
+        }
+        found.sort_by_cached_key(|line| (line.user.state != UserState::Pending, line.user.name.clone(), line.user.id));
+        Ok(found)
+    }
+
+    /// The next users after an id, by id.
+    async fn stretch(&self, after: i64) -> Result<Vec<UserLine>> {
+        let mut sql = self.connection().await?;
+        let rows = sqlx::query(
+            "select id, telegram_id, name, state, language, reason, bot_blocked_at, created_at from users
+             where id > $1 order by id limit $2",
+        )
+        .bind(after)
+        .bind(LIST_ROWS)
+        .fetch_all(&mut *sql)
+        .await?;
+        let mut lines = each(&rows, read_line)?;
+        let last = lines.last().map_or(after, |line| line.user.id.0);
+        let bound = sqlx::query(
+            "select id, name, user_id from accounts where user_id > $1 and user_id <= $2 order by name_key",
+        )
+        .bind(after)
+        .bind(last)
+        .fetch_all(&mut *sql)
+        .await?;
+        add_accounts(&mut lines, &bound)?;
+        Ok(lines)
+    }
+
     async fn lines(&self, only: Option<UserId>) -> Result<Vec<UserLine>> {
         let mut sql = self.connection().await?;
         let rows = sqlx::query(
@@ -92,30 +170,14 @@ impl Reader {
         .bind(LIST_ROWS)
         .fetch_all(&mut *sql)
         .await?;
-        let mut lines = each(&rows, |row| {
-            let fields = Fields::of("users", row);
-            Ok(UserLine {
-                user: read(row)?,
-                reason: fields.maybe_text("reason")?,
-                bot_blocked_at: fields.maybe_time("bot_blocked_at")?,
-                created_at: fields.time("created_at")?,
-                accounts: Vec::new(),
-            })
-        })?;
+        let mut lines = each(&rows, read_line)?;
         let bound = sqlx::query(
             "select id, name, user_id from accounts where user_id is not null and ($1 = 0 or user_id = $1) order by name_key",
         )
         .bind(only.map_or(0, |id| id.0))
         .fetch_all(&mut *sql)
         .await?;
-        let places: std::collections::HashMap<i64, usize> =
-            lines.iter().enumerate().map(|(at, line)| (line.user.id.0, at)).collect();
-        for row in &bound {
-            let fields = Fields::of("accounts", row);
-            if let Some(line) = places.get(&fields.int("user_id")?).and_then(|at| lines.get_mut(*at)) {
-                line.accounts.push(fields.text("name")?);
-            }
-        }
+        add_accounts(&mut lines, &bound)?;
         Ok(lines)
     }
 }

@@ -11,8 +11,9 @@ use super::error::WebError;
 use super::form::{Errors, Field, Hidden, Typed, with_errors};
 use super::users::{Filter, limit};
 use super::visit::{Deciding, Shell, Viewing, Visit};
-use crate::domain::account::{Lock, Switch};
+use crate::domain::account::{Holder, Lock, Switch, name_key};
 use crate::domain::id::AccountId;
+use crate::domain::operator::Role;
 use crate::store::account::{AccountLine, PasswordKept};
 
 #[derive(Template, WebTemplate)]
@@ -20,9 +21,9 @@ use crate::store::account::{AccountLine, PasswordKept};
 struct Page {
     shell: Shell,
     q: String,
-    all: usize,
+    all: i64,
     lines: Vec<AccountLine>,
-    limit: usize,
+    next: Option<String>,
     beside: Vec<String>,
     fields: Vec<Field>,
 }
@@ -37,15 +38,8 @@ pub(super) struct NewAccount {
 }
 
 async fn load(visit: &Visit, filter: Filter, form: &NewAccount, errors: &Errors) -> Result<Page, WebError> {
-    let lines = visit.reader().accounts("").await?;
-    let all = lines.len();
-    let lines = lines
-        .into_iter()
-        .filter(|line| {
-            let own = [line.account.name.as_str(), line.user_name.as_deref().unwrap_or_default()];
-            filter.admits(own)
-        })
-        .collect();
+    let all = visit.reader().account_count().await?;
+    let (lines, next) = find(visit, &filter).await?;
     let mut fields = vec![
         Field::text("account", "Account", &form.account).help("The VPN log-in name, as the person types it."),
         Field::password("password", "Password").optional(),
@@ -54,7 +48,29 @@ async fn load(visit: &Visit, filter: Filter, form: &NewAccount, errors: &Errors)
         fields = with_errors(fields, errors);
     }
     let shell = visit.shell("/accounts").await?;
-    Ok(Page { shell, q: filter.q, all, lines, limit: limit(), beside: errors.beside(&fields), fields })
+    Ok(Page { shell, q: filter.q, all, lines, next, beside: errors.beside(&fields), fields })
+}
+
+/// The accounts after a name that the filter admits, and the name to go on after if there may be more.
+async fn find(visit: &Visit, filter: &Filter) -> Result<(Vec<AccountLine>, Option<String>), WebError> {
+    let (mut found, mut after) = (Vec::new(), filter.after.clone());
+    loop {
+        let stretch = visit.reader().accounts(&after).await?;
+        let whole = stretch.len() >= limit();
+        let Some(last) = stretch.last().map(|line| name_key(&line.account.name)) else { return Ok((found, None)) };
+        after = last;
+        found.extend(
+            stretch.into_iter().filter(|line| {
+                filter.admits([line.account.name.as_str(), line.user_name.as_deref().unwrap_or_default()])
+            }),
+        );
+        if !whole {
+            return Ok((found, None));
+        }
+        if found.len() >= limit() {
+            return Ok((found, Some(after)));
+        }
+    }
 }
 
 /// `GET /accounts`
@@ -80,7 +96,7 @@ pub(super) struct Back {
     user: Option<i64>,
 }
 
-/// `POST /accounts/{id}/enable|disable|unlock|delete`
+/// `POST /accounts/{id}/enable|disable|unlock|machine|person|delete`
 pub(super) async fn step(
     visit: Deciding,
     Path((id, word)): Path<(i64, String)>,
@@ -95,6 +111,11 @@ pub(super) async fn step(
             (gate.switch_account(&actor, id, Switch::Disabled).await, format!("{name} is disabled; what ran is ended."))
         }
         "unlock" => (gate.unlock_account(&actor, id).await, format!("{name} is unlocked.")),
+        "machine" | "person" if visit.operator.role < Role::Owner => return Err(WebError::Forbidden(Role::Owner)),
+        "machine" => {
+            (gate.mark_holder(&actor, id, Holder::Machine).await, format!("{name} is marked as having no person."))
+        }
+        "person" => (gate.mark_holder(&actor, id, Holder::Person).await, format!("{name} needs a person again.")),
         "delete" => (gate.delete_account(&actor, id).await, format!("{name} is deleted.")),
         _ => return Err(WebError::NotFound("there is no such step")),
     };

@@ -22,9 +22,9 @@ struct Page {
     shell: Shell,
     alarms: Vec<Alarm>,
     pending: Vec<UserLine>,
-    sessions: usize,
+    sessions: i64,
     connections: i64,
-    users: usize,
+    users: i64,
     routers: usize,
     health: Result<(), String>,
     cuts: Vec<(Cut, String)>,
@@ -36,7 +36,6 @@ struct Page {
 pub(super) async fn page(visit: Viewing) -> Result<Response, WebError> {
     let reader = visit.reader();
     let users = reader.users().await?;
-    let count = users.len();
     let boxes: HashMap<NasId, String> =
         reader.nas_lines().await?.into_iter().map(|line| (line.nas.id, line.router)).collect();
     let cuts = reader.pending_cuts().await?;
@@ -44,9 +43,9 @@ pub(super) async fn page(visit: Viewing) -> Result<Response, WebError> {
         shell: visit.shell("/").await?,
         alarms: reader.alarms().await?,
         pending: users.into_iter().filter(|line| line.user.state == UserState::Pending).collect(),
-        sessions: reader.open_sessions().await?.len(),
+        sessions: reader.open_session_count().await?,
         connections: reader.open_connection_count().await?,
-        users: count,
+        users: reader.user_count().await?,
         routers: reader.routers().await?.routers.len(),
         health: visit.gate().health().await,
         cuts: cuts

@@ -70,6 +70,11 @@ impl Draft {
 
     /// The field where the person typed what the gate, which gets no empty fields, counts as this one.
     fn typed_at(&self, field: &'static str) -> &'static str {
+        if field == "password" {
+            let given = PASSWORDS.iter().zip(&self.accounts).filter(|(_, account)| account.password.given().is_some());
+            let given: Vec<&'static str> = given.map(|(name, _)| *name).collect();
+            return if let [only] = given[..] { only } else { field };
+        }
         let Some(counted) = ACCOUNTS.iter().position(|name| *name == field) else { return field };
         let filled = ACCOUNTS.iter().zip(&self.accounts).filter(|(_, account)| !account.name.trim().is_empty());
         filled.map(|(name, _)| *name).nth(counted).unwrap_or(field)
@@ -181,6 +186,20 @@ const ACCOUNTS: [&str; ACCOUNT_FIELDS] = [
     "account8",
     "account9",
     "account10",
+];
+
+/// The names of their password fields.
+const PASSWORDS: [&str; ACCOUNT_FIELDS] = [
+    "password1",
+    "password2",
+    "password3",
+    "password4",
+    "password5",
+    "password6",
+    "password7",
+    "password8",
+    "password9",
+    "password10",
 ];
 
 /// Why, where a decision takes a reason.

@@ -19,9 +19,8 @@ use crate::store::user::UserLine;
 struct Page {
     shell: Shell,
     q: String,
-    all: usize,
+    all: i64,
     lines: Vec<UserLine>,
-    limit: usize,
 }
 
 /// What a list is filtered by.
@@ -29,9 +28,17 @@ struct Page {
 pub(super) struct Filter {
     #[serde(default)]
     pub(super) q: String,
+    /// The name that a list goes on after.
+    #[serde(default)]
+    pub(super) after: String,
 }
 
 impl Filter {
+    /// Whether nothing was typed.
+    pub(super) fn is_empty(&self) -> bool {
+        self.q.trim().is_empty()
+    }
+
     /// Whether one of the texts has what was typed, whatever its case.
     pub(super) fn admits<'a>(&self, texts: impl IntoIterator<Item = &'a str>) -> bool {
         let wanted = self.q.trim().to_lowercase();
@@ -46,17 +53,17 @@ pub(super) fn limit() -> usize {
 
 /// `GET /users`
 pub(super) async fn page(visit: Viewing, Query(filter): Query<Filter>) -> Result<Response, WebError> {
-    let lines = visit.reader().users().await?;
-    let all = lines.len();
-    let lines = lines
-        .into_iter()
-        .filter(|line| {
-            let telegram = line.user.telegram_id.to_string();
-            let own = [line.user.name.as_str(), telegram.as_str(), line.user.state.word()];
-            filter.admits(own.into_iter().chain(line.accounts.iter().map(String::as_str)))
-        })
-        .collect();
-    Ok(Page { shell: visit.shell("/users").await?, q: filter.q, all, lines, limit: limit() }.into_response())
+    let reader = visit.reader();
+    let all = reader.user_count().await?;
+    let lines =
+        if filter.is_empty() { reader.users().await? } else { reader.find_users(|line| admits(&filter, line)).await? };
+    Ok(Page { shell: visit.shell("/users").await?, q: filter.q, all, lines }.into_response())
+}
+
+fn admits(filter: &Filter, line: &UserLine) -> bool {
+    let telegram = line.user.telegram_id.to_string();
+    let own = [line.user.name.as_str(), telegram.as_str(), line.user.state.word()];
+    filter.admits(own.into_iter().chain(line.accounts.iter().map(String::as_str)))
 }
 
 #[derive(Template, WebTemplate)]

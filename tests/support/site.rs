@@ -1,5 +1,5 @@
 //! A web UI over a real store in a temporary directory, and a browser that reads it.
-#![allow(dead_code, reason = "each test file uses a part of it")]
+#![allow(dead_code, clippy::unwrap_used, reason = "each test program uses a part of it, and fails by panicking")]
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,6 +28,7 @@ use reqwest::header::{COOKIE, HeaderMap, LOCATION, SET_COOKIE};
 use reqwest::redirect::Policy;
 use reqwest::{Client, StatusCode};
 use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::task::TaskTracker;
 
 /// The password of every operator of the tests.
 pub const PASSWORD: &str = "correct horse battery";
@@ -40,35 +41,45 @@ pub struct Site {
     pub store: Store,
     pub clock: SettableClock,
     pub gate: Arc<Gate>,
-    _dir: tempfile::TempDir,
+    dir: Option<tempfile::TempDir>,
     _stop: DropGuard,
 }
 
 impl Site {
     /// Starts one with an owner `root`, an operator `olga` and a viewer `vera`.
     pub async fn start() -> Site {
-        let site = Site::start_empty(WebConfig::default()).await;
+        Site::start_empty(WebConfig::default()).await.with_operators().await
+    }
+
+    pub async fn with_operators(self) -> Site {
         for (name, role) in [("root", Role::Owner), ("olga", Role::Operator), ("vera", Role::Viewer)] {
             let password = Secret::new(PASSWORD);
-            site.gate.logins().add_operator(&Actor::CommandLine, name, role, &password).await.unwrap();
+            self.gate.logins().add_operator(&Actor::CommandLine, name, role, &password).await.unwrap();
         }
+        self
+    }
+
+    /// Starts one without operators, on SQLite.
+    pub async fn start_empty(config: WebConfig) -> Site {
+        let dir = tempfile::tempdir().unwrap();
+        let mut site = Site::start_on(&format!("sqlite:{}", dir.path().join("web.db").display()), config).await;
+        site.dir = Some(dir);
         site
     }
 
-    /// Starts one without operators.
-    pub async fn start_empty(config: WebConfig) -> Site {
-        let dir = tempfile::tempdir().unwrap();
+    /// Starts one without operators, on this database.
+    pub async fn start_on(url: &str, config: WebConfig) -> Site {
         let clock = SettableClock::new(Timestamp::from_millis(1_795_362_000_000));
-        let url = format!("sqlite:{}", dir.path().join("web.db").display());
         let ring = Keyring::new(MasterKey::new([7; 32]));
-        let store = Store::open(&url, ring, Arc::new(SystemEntropy), clock.now()).await.unwrap();
+        let store = Store::open(url, ring, Arc::new(SystemEntropy), clock.now()).await.unwrap();
         let gate = Gate::open(store.clone(), Arc::new(clock.clone()), Arc::new(SystemEntropy)).await.unwrap();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
         let cancel = CancellationToken::new();
+        gate.start(&TaskTracker::new(), &cancel);
         let pages = router(WebState::new(gate.clone(), config));
         tokio::spawn(serve(listener, pages, cancel.clone()));
-        Site { address, store, clock, gate, _dir: dir, _stop: cancel.drop_guard() }
+        Site { address, store, clock, gate, dir: None, _stop: cancel.drop_guard() }
     }
 
     /// A browser that has not logged in.
@@ -154,6 +165,26 @@ impl Site {
         let nas = tx.nas(&key, now).await.unwrap().id;
         let class = ClassSeen::Ours;
         tx.book(&Booking { record: &record, nas, account: Some(account), session, class }).await.unwrap();
+        tx.commit(now).await.unwrap();
+    }
+
+    pub async fn alarm(&self, kind: &'static str, text: &str) {
+        let mut tx = self.store.begin().await.unwrap();
+        tx.raise(kind, "1", text, self.clock.now()).await.unwrap();
+        tx.commit(self.clock.now()).await.unwrap();
+    }
+
+    /// So many people, each with an account: `Person 00000` with `acc00000` and the Telegram id 100000.
+    pub async fn crowd(&self, people: i64) {
+        let now = self.clock.now();
+        let mut tx = self.store.begin().await.unwrap();
+        for number in 0..people {
+            let name = format!("Person {number:05}");
+            let state = UserState::Approved;
+            let new = NewUser { telegram_id: 100_000 + number, name: &name, state, language: Language::En };
+            let id = tx.add_user(&new, now).await.unwrap();
+            tx.add_account(&format!("acc{number:05}"), Some(id), now).await.unwrap();
+        }
         tx.commit(now).await.unwrap();
     }
 

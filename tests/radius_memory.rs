@@ -1,0 +1,86 @@
+//! The usual log-in touches no database: counted in the log of the database driver itself.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+#[path = "support/edge.rs"]
+mod edge;
+
+use std::fmt;
+use std::sync::{Arc, Mutex};
+
+use edge::{Client, Edge, LOCALHOST, checked, pap};
+use radgram::proto::radius::{Code, Opening};
+use tracing::field::{Field, Visit};
+use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
+use tracing_subscriber::util::SubscriberInitExt;
+
+/// Keeps every statement that the driver logs.
+#[derive(Clone, Default)]
+struct Statements(Arc<Mutex<Vec<String>>>);
+
+/// The text of one statement: `summary` has its first words, `db.statement` all of it if it is longer.
+struct Text(String);
+
+impl Visit for Text {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        self.record_str(field, &format!("{value:?}"));
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        if matches!(field.name(), "summary" | "db.statement") && value.len() > self.0.len() {
+            self.0 = value.to_owned();
+        }
+    }
+}
+
+impl<S: tracing::Subscriber> Layer<S> for Statements {
+    fn on_event(&self, event: &tracing::Event<'_>, _: Context<'_, S>) {
+        if event.metadata().target() == "sqlx::query" {
+            let mut text = Text(String::new());
+            event.record(&mut text);
+            self.0.lock().unwrap().push(text.0);
+        }
+    }
+}
+
+impl Statements {
+    fn len(&self) -> usize {
+        self.0.lock().unwrap().len()
+    }
+
+    /// What was logged after the first `seen`.
+    fn after(&self, seen: usize) -> Vec<String> {
+        self.0.lock().unwrap()[seen..].to_vec()
+    }
+}
+
+#[tokio::test]
+async fn a_hundred_log_ins_are_answered_from_memory() {
+    const LOG_INS: usize = 100;
+    let statements = Statements::default();
+    tracing_subscriber::registry().with(statements.clone()).init();
+    let edge = Edge::start().await;
+    edge.gate.directory().warm(100).await.unwrap();
+    let seen = statements.len();
+    edge.gate.directory().read(edge.user).await.unwrap().unwrap();
+    let reads_an_account = |statement: &String| statement.contains("from accounts");
+    assert!(statements.after(seen).iter().any(reads_an_account), "the driver logs nothing");
+
+    let client = Client::new(LOCALHOST).await;
+    let seen = statements.len();
+    for _ in 0..LOG_INS {
+        let request = pap(Opening::MessageAuthenticator, "User", "clientPass", |_| ());
+        let reply = client.ask(edge.auth, &request).await;
+        assert_eq!(checked(&reply, &request).0, Code::ACCESS_ACCEPT);
+    }
+    let during = statements.after(seen);
+    assert!(!during.iter().any(reads_an_account), "{during:#?}");
+    // The attempts are written behind the replies; all else is the work of the server itself, and of the first log-in,
+    // which remembers that the box signs.
+    let other = during.iter().filter(|statement| !statement.contains("insert into attempts")).count();
+    assert!(other < LOG_INS, "{during:#?}");
+    while edge.gate.reader().attempts().await.unwrap().len() < LOG_INS {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(edge.gate.metrics().accepts.get(), LOG_INS as u64);
+    assert_eq!(edge.gate.metrics().attempts_lost.get(), 0);
+}
