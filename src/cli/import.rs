@@ -102,7 +102,7 @@ fn rows_of(text: &str) -> Result<(Vec<ImportRow>, Vec<Wrong>), String> {
     let (mut rows, mut wrong) = (Vec::new(), Vec::new());
     for record in reader.records() {
         let record = record.map_err(|error| error.to_string())?;
-        let line = record.position().map_or(0, |position| usize::try_from(position.line()).unwrap_or(usize::MAX));
+        let line = line_of(&record, text);
         if rows.len() + wrong.len() >= MOST_ROWS {
             return Err(format!("more than {MOST_ROWS} lines; split the file"));
         }
@@ -115,6 +115,14 @@ fn rows_of(text: &str) -> Result<(Vec<ImportRow>, Vec<Wrong>), String> {
         return Err("no lines below the header".to_owned());
     }
     Ok((rows, wrong))
+}
+
+/// The line that a record begins at, from 1: its position is that of the empty lines before it, which are skipped.
+fn line_of(record: &StringRecord, text: &str) -> usize {
+    let Some(position) = record.position() else { return 0 };
+    let from = usize::try_from(position.byte()).ok().and_then(|at| text.as_bytes().get(at..)).unwrap_or_default();
+    let skipped = from.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).filter(|byte| **byte == b'\n').count();
+    usize::try_from(position.line()).unwrap_or(usize::MAX).saturating_add(skipped)
 }
 
 /// Spreadsheets of some languages put semicolons between.
