@@ -76,6 +76,8 @@ pub(super) enum Errand {
 enum Judged {
     /// The answer.
     Answer(Answer),
+    /// Reject, and ask the person about the caller, if the router named one.
+    Knock(Reason, Option<Place>),
     /// The caller must be written to the session first.
     Admit(SessionId, Place),
     /// What it was based on changed meanwhile.
@@ -88,7 +90,14 @@ impl Gate {
         let names = candidates(&request.user_name);
         let found = self.directory.recall(&names)?;
         match self.judge(request, router, &found) {
+            // The password is right and yet there is no way in: what lets them in may have been granted a moment ago by
+            // another instance or on the command line. Only such refusals ask the database.
+            Judged::Answer(Answer::Reject(reason)) | Judged::Knock(reason, _) if reason.is_told() => None,
             Judged::Answer(answer) => Some(self.settled(request, &found, answer)),
+            Judged::Knock(reason, place) => {
+                self.knock_later(&found, place);
+                Some(self.settled(request, &found, Answer::Reject(reason)))
+            }
             Judged::Admit(..) | Judged::Outdated => None,
         }
     }
@@ -113,6 +122,10 @@ impl Gate {
             let found = self.directory.look_up(&names).await?;
             match self.judge(request, router, &found) {
                 Judged::Answer(answer) => return Ok((found, answer)),
+                Judged::Knock(reason, place) => {
+                    self.knock_later(&found, place);
+                    return Ok((found, Answer::Reject(reason)));
+                }
                 Judged::Admit(session, place) => self.admit(&found, session, &place).await?,
                 Judged::Outdated => {}
             }
@@ -182,12 +195,7 @@ impl Gate {
         match decision {
             Decision::Accept(permit) => Judged::Answer(self.accept(known, permit, proven)),
             Decision::Admit(session, place, _) => Judged::Admit(session, place),
-            Decision::Knock(reason) => {
-                if let Some(place) = place {
-                    self.run_errand(Errand::Knock(known.entry.account.id, place));
-                }
-                reject(reason)
-            }
+            Decision::Knock(reason) => Judged::Knock(reason, place),
             Decision::Refuse(reason) => reject(reason),
         }
     }
@@ -291,6 +299,12 @@ impl Gate {
             .session
             .as_ref()
             .is_some_and(|open| open.id == session && open.is_valid(now) && Some(open.end()) == mark.end)
+    }
+
+    fn knock_later(&self, found: &Found, place: Option<Place>) {
+        if let (Found::Account(known), Some(place)) = (found, place) {
+            self.run_errand(Errand::Knock(known.entry.account.id, place));
+        }
     }
 
     fn run_errand(&self, errand: Errand) {
