@@ -281,6 +281,7 @@ fn a_person_goes_from_application_to_session_and_out() {
     office.done("user unblock 1001");
     assert!(office.done("session grant --all --hours 2").contains("1 granted"));
     office.done("account disable ann");
+    assert!(office.refused("account disable ann").contains("ann is disabled already"));
     assert_eq!(office.json("session list"), serde_json::json!([]));
     office.done("account enable ann");
     office.done("account unbind ann");

@@ -8,6 +8,9 @@ use std::process::{Child, Command, Stdio};
 const README: &str = include_str!("../README.md");
 const PROGRAM: &str = env!("CARGO_BIN_EXE_radgram");
 
+/// Dials until the server must have followed the command line; each takes two programs their start.
+const TRIES: usize = 100;
+
 /// The server, killed when the test is over.
 struct Server(Child);
 
@@ -76,6 +79,6 @@ fn the_tour_of_the_readme_runs_as_it_stands() {
     assert_eq!(said.matches("Received Access-Accept").count(), 2, "{said}");
     assert_eq!(said.matches("Session-Timeout = 3").count(), 2, "{said}");
     shell(directory.path(), &ended);
-    let said = shell(directory.path(), &refused);
-    assert_eq!(said.matches("Received Access-Reject").count(), 2, "{said}");
+    let shut = |_| shell(directory.path(), &refused).matches("Received Access-Reject").count() == 2;
+    assert!((0..TRIES).any(shut), "the door stays open after the end of the session");
 }

@@ -218,6 +218,7 @@ create table prompts (
     chat_id bigint not null,
     message_id bigint,
     question text not null,
+    outcome text,
     answer text,
     answered_at bigint,
     created_at bigint not null

@@ -218,6 +218,7 @@ create table prompts (
     chat_id integer not null,
     message_id integer,
     question text not null,
+    outcome text,
     answer text,
     answered_at integer,
     created_at integer not null

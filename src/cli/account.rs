@@ -125,6 +125,9 @@ async fn bind(desk: &Desk, which: &Which, telegram_id: i64) -> Result<(), Failur
 
 async fn switch(desk: &Desk, which: &Which, to: Switch, word: &str) -> Result<(), Failure> {
     let account = desk.account(&which.username).await?;
+    if account.switch == to {
+        return Err(Failure::because(format!("account {} is {word} already", account.name)));
+    }
     desk.gate.switch_account(&ACTOR, account.id, to).await?;
     desk.say(&format!("account {} is {word}", account.name))
 }

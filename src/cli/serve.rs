@@ -10,7 +10,6 @@ use tracing_subscriber::EnvFilter;
 
 use super::Failure;
 use super::output::Out;
-
 use crate::app;
 use crate::clock::SystemClock;
 use crate::config::{Config, EXAMPLE, Log, LogFormat};

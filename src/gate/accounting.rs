@@ -53,6 +53,8 @@ pub(super) struct Queued {
 struct Remembered {
     digits: HashMap<NasId, char>,
     servers: HashMap<NasId, IpAddr>,
+    /// The Starts of the group being written: their slots are free once it is committed.
+    started: Vec<(AccountId, String)>,
 }
 
 impl Gate {
@@ -103,12 +105,6 @@ impl Gate {
 
     fn acknowledge_records(&self, written: impl Iterator<Item = Queued>) {
         for queued in written {
-            if let Notice::Connection(record) = &queued.notice
-                && record.report == Report::Start
-                && let Some(Found::Account(known)) = self.directory.recall(&candidates(&record.user_name))
-            {
-                self.slots.release(known.entry.account.id, &record.acct_session_id);
-            }
             self.metrics.records.inc();
             // Whoever asked may be gone; the record is written all the same.
             let _ = queued.done.send(());
@@ -116,6 +112,7 @@ impl Gate {
     }
 
     async fn write_group(&self, group: &[Queued], remembered: &mut Remembered) -> Result<(), StoreError> {
+        remembered.started.clear();
         let mut tx = self.store.begin().await?;
         for queued in group {
             match &queued.notice {
@@ -129,6 +126,10 @@ impl Gate {
         let committed = tx.commit(self.now()).await.inspect_err(|_| *remembered = Remembered::default())?;
         self.metrics.record_groups.inc();
         self.after(&committed);
+        // The connection is in the database before its slot is free: no dial finds neither.
+        for (account, acct_session_id) in remembered.started.drain(..) {
+            self.slots.release(account, &acct_session_id);
+        }
         Ok(())
     }
 
@@ -141,6 +142,9 @@ impl Gate {
         }
         self.notice_reboot(tx, nas, record, remembered).await?;
         let account = self.account_of(tx, &record.user_name).await?;
+        if let (Some(account), Report::Start | Report::Interim) = (account, record.report) {
+            remembered.started.push((account, record.acct_session_id.clone()));
+        }
         let class = record.class.as_ref().and_then(|class| Class::read(class, &self.class_key));
         let session = match class {
             Some(Class::Session(session)) => Some(session),

@@ -265,23 +265,17 @@ impl Gate {
         Ok(Button { label, token })
     }
 
-    /// Takes the buttons of a settled question away; `key` says below it what came of it.
-    pub(super) async fn close_question(
-        &self,
-        tx: &mut Tx,
-        case: &Case,
-        asked: &Asked,
-        key: &str,
-    ) -> Result<(), StoreError> {
+    /// What stands below a settled question.
+    pub(super) fn outcome_text(&self, case: &Case, key: &str) -> String {
         let language = case.entry.user.as_ref().map_or(case.policy.language, |user| user.language);
-        let outcome = self.texts.plain(language, key);
-        self.close_message(tx, asked, &outcome).await
+        self.texts.plain(language, key)
     }
 
-    async fn close_message(&self, tx: &mut Tx, asked: &Asked, outcome: &str) -> Result<(), StoreError> {
+    /// Takes the buttons of a question away, and says below it what came of it. One that has not left never does.
+    pub(super) async fn close_message(&self, tx: &mut Tx, asked: &Asked, outcome: &str) -> Result<(), StoreError> {
         tx.unsend(asked.prompt.id, self.now()).await?;
         let Some(message_id) = asked.message_id else { return Ok(()) };
-        let text = if outcome.is_empty() { asked.question.clone() } else { format!("{}\n\n{outcome}", asked.question) };
+        let text = settled_text(&asked.question, outcome);
         let message = NewMessage {
             chat_id: asked.chat_id,
             prompt: None,
@@ -318,6 +312,11 @@ impl Gate {
     pub(super) fn menu_for_strangers(&self, language: Language) -> Keyboard {
         Keyboard::Menu(vec![vec![self.texts.plain(language, "menu-register")]])
     }
+}
+
+/// A question with what came of it.
+pub(super) fn settled_text(question: &str, outcome: &str) -> String {
+    if outcome.is_empty() { question.to_owned() } else { format!("{question}\n\n{outcome}") }
 }
 
 /// The buttons of "is it you?".

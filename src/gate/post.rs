@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::Gate;
-use super::letter::{keyboard_from_text, keyboard_to_text};
+use super::letter::{keyboard_from_text, keyboard_to_text, settled_text};
 use super::ports::{Asker, Keyboard, Message, Undelivered};
 use super::session::Ended;
 use crate::clock::Timestamp;
@@ -155,15 +155,13 @@ impl Gate {
     /// A question that was settled while its message was on the way: its buttons are taken away.
     async fn close_if_settled(&self, tx: &mut Tx, row: &OutboxRow, message_id: i64) -> Result<(), StoreError> {
         let Some(id) = row.prompt else { return Ok(()) };
-        let settled = tx.prompt(id).await?.is_some_and(|asked| asked.prompt.state != PromptState::Pending);
-        if !settled {
-            return Ok(());
-        }
+        let asked = tx.prompt(id).await?.filter(|asked| asked.prompt.state != PromptState::Pending);
+        let Some(asked) = asked else { return Ok(()) };
         let message = NewMessage {
             chat_id: row.chat_id,
             prompt: None,
             edits: Some(message_id),
-            text: &row.text,
+            text: &settled_text(&row.text, asked.outcome.as_deref().unwrap_or_default()),
             keyboard: &keyboard_to_text(&Keyboard::None),
             urgency: Urgency::Notice,
             expires_at: None,

@@ -240,8 +240,9 @@ impl Gate {
         answer: Option<Action>,
         key: &'static str,
     ) -> Result<(), StoreError> {
-        tx.settle_prompt(asked.prompt.id, state, answer, self.now()).await?;
-        self.close_question(tx, case, asked, key).await
+        let outcome = self.outcome_text(case, key);
+        tx.settle_prompt(asked.prompt.id, state, (answer, &outcome), self.now()).await?;
+        self.close_message(tx, asked, &outcome).await
     }
 
     /// Ends the open session of an account, if there is one, and everything that hangs on the account's right: pending

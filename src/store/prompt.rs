@@ -28,6 +28,8 @@ pub struct Asked {
     pub message_id: Option<i64>,
     /// Its words.
     pub question: String,
+    /// What came of it, once it is settled.
+    pub outcome: Option<String>,
     /// When it is sent again.
     pub resend_at: Option<Timestamp>,
     /// How often it was sent again.
@@ -80,7 +82,7 @@ pub struct StoredButton {
 
 const BY_ID: &str =
     "select id, user_id, account_id, kind, state, session_id, connection_id, router_id, station, deadline,
-     resend_at, resends, chat_id, message_id, question from prompts where id = $1";
+     resend_at, resends, chat_id, message_id, question, outcome from prompts where id = $1";
 
 fn read(row: &AnyRow) -> Result<Asked> {
     let fields = Fields::of("prompts", row);
@@ -103,6 +105,7 @@ fn read(row: &AnyRow) -> Result<Asked> {
         chat_id: fields.int("chat_id")?,
         message_id: fields.maybe_int("message_id")?,
         question: fields.text("question")?,
+        outcome: fields.maybe_text("outcome")?,
         resend_at: fields.maybe_time("resend_at")?,
         resends: fields.small("resends")?,
     })
@@ -111,7 +114,7 @@ fn read(row: &AnyRow) -> Result<Asked> {
 async fn pending(sql: &mut AnyConnection, account: AccountId) -> Result<Vec<Asked>> {
     let rows = sqlx::query(
         "select id, user_id, account_id, kind, state, session_id, connection_id, router_id, station, deadline, resend_at,
-         resends, chat_id, message_id, question from prompts where account_id = $1 and state = 'pending' order by id",
+         resends, chat_id, message_id, question, outcome from prompts where account_id = $1 and state = 'pending' order by id",
     )
     .bind(account.0)
     .fetch_all(sql)
@@ -166,7 +169,7 @@ impl Tx {
         pending(self.sql(), account).await
     }
 
-    /// Settles a pending prompt.
+    /// Settles a pending prompt; `outcome` is what its message says below the question from then on.
     ///
     /// # Errors
     /// [`StoreError::Conflict`] if it is not pending any more.
@@ -174,14 +177,16 @@ impl Tx {
         &mut self,
         id: PromptId,
         state: State,
-        answer: Option<Action>,
+        (answer, outcome): (Option<Action>, &str),
         now: Timestamp,
     ) -> Result<()> {
         let done = sqlx::query(
-            "update prompts set state = $1, answer = $2, answered_at = $3, resend_at = null where id = $4 and state = 'pending'",
+            "update prompts set state = $1, answer = $2, outcome = $3, answered_at = $4, resend_at = null
+             where id = $5 and state = 'pending'",
         )
         .bind(state.word())
         .bind(answer.map(Action::word))
+        .bind(outcome)
         .bind(now.millis())
         .bind(id.0)
         .execute(self.sql())
@@ -196,7 +201,7 @@ impl Tx {
     pub async fn due_prompts(&mut self, now: Timestamp) -> Result<Vec<Asked>> {
         let rows = sqlx::query(
             "select id, user_id, account_id, kind, state, session_id, connection_id, router_id, station, deadline, resend_at,
-             resends, chat_id, message_id, question from prompts
+             resends, chat_id, message_id, question, outcome from prompts
              where state = 'pending' and (deadline <= $1 or resend_at <= $1) order by deadline, id limit $2",
         )
         .bind(now.millis())

@@ -51,6 +51,7 @@ on_both! {
         world.request().await;
         world.after(hours(23));
         let reminder = world.ann.reads("ends in 1 h").await;
+        world.until_posted().await;
         world.restart().await;
         world.ann.presses(&reminder, "Extend by 6 h").await;
         world.ann.reads("is extended until").await;

@@ -286,6 +286,12 @@ impl World {
         .await;
     }
 
+    /// Waits until everything that was to be told is delivered and written down as such.
+    pub async fn until_posted(&self) {
+        self.until("the outbox is empty", || async { self.gate().reader().waiting_messages().await.unwrap() == 0 })
+            .await;
+    }
+
     async fn until_routers_are_known(&self) {
         self.until("the router is known", || async {
             self.gate().directory().routers().of(IpAddr::V4(Ipv4Addr::LOCALHOST)).is_some()

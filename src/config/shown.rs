@@ -1,0 +1,37 @@
+//! The configuration as text: what is in force, as TOML, without its secrets.
+
+use std::fmt;
+use std::path::Path;
+
+use super::Config;
+
+/// The effective configuration as TOML, secrets hidden.
+impl fmt::Display for Config {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let token = if self.telegram.token.is_some() && self.telegram.token_file.is_none() { "(hidden)" } else { "" };
+        let token_file = self.telegram.token_file.as_deref().unwrap_or(Path::new(""));
+        writeln!(formatter, "[radius]")?;
+        writeln!(formatter, "auth_listen = {}", list(&self.radius.auth_listen))?;
+        writeln!(formatter, "acct_listen = {}", list(&self.radius.acct_listen))?;
+        writeln!(formatter, "\n[web]")?;
+        writeln!(formatter, "listen = {}", quoted(self.web.listen))?;
+        writeln!(formatter, "trusted_proxies = {}", list(&self.web.trusted_proxies))?;
+        writeln!(formatter, "metrics_from = {}", list(&self.web.metrics_from))?;
+        writeln!(formatter, "\n[database]\nurl = {}", quoted(&self.database.url))?;
+        writeln!(formatter, "\n[secrets]\nmaster_key_file = {}", quoted(self.secrets.master_key_file.display()))?;
+        writeln!(formatter, "\n[telegram]\ntoken = {}", quoted(token))?;
+        writeln!(formatter, "token_file = {}", quoted(token_file.display()))?;
+        writeln!(formatter, "api_url = {}", quoted(&self.telegram.api_url))?;
+        writeln!(formatter, "proxy = {}", quoted(&self.telegram.proxy))?;
+        writeln!(formatter, "\n[log]\nformat = {}", quoted(self.log.format.word()))?;
+        writeln!(formatter, "level = {}", quoted(self.log.level.word()))
+    }
+}
+
+fn quoted(value: impl fmt::Display) -> String {
+    format!("\"{}\"", value.to_string().replace('\\', "\\\\").replace('"', "\\\""))
+}
+
+fn list<T: fmt::Display>(values: &[T]) -> String {
+    format!("[{}]", values.iter().map(quoted).collect::<Vec<_>>().join(", "))
+}
