@@ -1,7 +1,7 @@
 //! The web UI: pages for operators over the use cases, health and metrics.
 //!
 //! A request goes down through the layers of [`router`]: headers, panics, time and size limits, CSRF, the web log-in,
-//! then the extractor of its page ([`visit`]), which names the role that the page wants.
+//! then the extractor of its page (`visit`), which names the role that the page wants.
 
 mod assets;
 mod client;
