@@ -16,7 +16,7 @@ use crate::domain::connection::Place;
 use crate::domain::credential::{Proven, Unproven, prove};
 use crate::domain::id::{AccountId, ConnectionId, SessionId};
 use crate::domain::router::Router;
-use crate::domain::session::{Admission, Standing};
+use crate::domain::session::Admission;
 use crate::store::StoreError;
 use crate::store::attempt::{Attempt, Verdict};
 
@@ -215,9 +215,9 @@ impl Gate {
             Found::Nobody => None,
         };
         let at_account = account.map(|known| Guesser::At(known.entry.account.id));
-        let confirmed = account.is_some_and(|known| is_confirmed(known, place, now));
+        let expected = account.is_some_and(|known| is_expected(known, place, now));
         let guessed = self.guesses.count(&caller, now) >= limit
-            || at_account.as_ref().is_some_and(|at| !confirmed && self.guesses.count(at, now) >= limit);
+            || at_account.as_ref().is_some_and(|at| !expected && self.guesses.count(at, now) >= limit);
         if guessed {
             return Err(Reason::Guessing);
         }
@@ -361,10 +361,9 @@ impl Gate {
     }
 }
 
-/// Whether the dial comes from a caller that the session's person confirmed.
-fn is_confirmed(known: &Known, place: Option<&Place>, now: Timestamp) -> bool {
+/// Whether the dial comes from a caller that the open session knows: guesses of strangers at the account do not keep it out.
+fn is_expected(known: &Known, place: Option<&Place>, now: Timestamp) -> bool {
     known.entry.session.as_ref().is_some_and(|session| {
-        session.is_valid(now)
-            && session.admission(place, known.policy.new_address) == Admission::Known(Standing::Confirmed)
+        session.is_valid(now) && matches!(session.admission(place, known.policy.new_address), Admission::Known(_))
     })
 }

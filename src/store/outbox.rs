@@ -1,5 +1,7 @@
 //! The outbox in SQL: every message to be sent is a row of the transaction that causes it.
 
+use std::time::Duration;
+
 use super::error::{Result, StoreError};
 use super::field::{Fields, each};
 use super::{Noun, Reader, Tx};
@@ -8,6 +10,8 @@ use crate::domain::id::PromptId;
 
 /// Messages that one round of the sender takes.
 const ROUND: i64 = 100;
+/// News that could not be delivered for this long is no news: nobody is flooded when the bot comes back after days.
+const NEWS: Duration = Duration::from_secs(24 * 3600);
 
 /// A message as it is stored. The keyboard is JSON of the gate's own form.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,7 +49,7 @@ pub struct NewMessage<'a> {
     pub keyboard: &'a str,
     /// Prompts go first.
     pub urgency: Urgency,
-    /// When it is pointless to deliver it.
+    /// When it is pointless to deliver it; `None` is a day from now.
     pub expires_at: Option<Timestamp>,
 }
 
@@ -75,7 +79,7 @@ impl Tx {
         .bind(message.text)
         .bind(message.keyboard)
         .bind(now.millis())
-        .bind(message.expires_at.map(Timestamp::millis))
+        .bind(message.expires_at.unwrap_or(now + NEWS).millis())
         .execute(self.sql())
         .await?;
         self.touch(Noun::Work, 0);
@@ -139,13 +143,15 @@ impl Tx {
         Ok(())
     }
 
-    /// Forgets messages that were done before `before`.
+    /// Forgets messages that were done, or pointless to deliver, before `before`.
     ///
     /// # Errors
     /// The database does not answer.
     pub async fn prune_outbox(&mut self, before: Timestamp) -> Result<u64> {
-        let done =
-            sqlx::query("delete from outbox where done_at < $1").bind(before.millis()).execute(self.sql()).await?;
+        let done = sqlx::query("delete from outbox where done_at < $1 or expires_at < $1")
+            .bind(before.millis())
+            .execute(self.sql())
+            .await?;
         Ok(done.rows_affected())
     }
 }
