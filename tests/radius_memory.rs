@@ -56,6 +56,7 @@ impl Statements {
 #[tokio::test]
 async fn a_hundred_log_ins_are_answered_from_memory() {
     const LOG_INS: usize = 100;
+    const ROUNDS: usize = 5;
     let statements = Statements::default();
     tracing_subscriber::registry().with(statements.clone()).init();
     let edge = Edge::start().await;
@@ -66,21 +67,38 @@ async fn a_hundred_log_ins_are_answered_from_memory() {
     assert!(statements.after(seen).iter().any(reads_an_account), "the driver logs nothing");
 
     let client = Client::new(LOCALHOST).await;
-    let seen = statements.len();
-    for _ in 0..LOG_INS {
-        let request = pap(Opening::MessageAuthenticator, "User", "clientPass", |_| ());
-        let reply = client.ask(edge.auth, &request).await;
-        assert_eq!(checked(&reply, &request).0, Code::ACCESS_ACCEPT);
+    // The first round teaches that the box signs, and wakes the workers once. Whatever a log-in itself asked the database
+    // for would be asked in every round.
+    let mut others = Vec::new();
+    for round in 1..=ROUNDS {
+        let seen = statements.len();
+        for _ in 0..LOG_INS {
+            let request = pap(Opening::MessageAuthenticator, "User", "clientPass", |_| ());
+            let reply = client.ask(edge.auth, &request).await;
+            assert_eq!(checked(&reply, &request).0, Code::ACCESS_ACCEPT);
+        }
+        while edge.gate.reader().attempt_count().await.unwrap() < i64::try_from(round * LOG_INS).unwrap() {
+            tokio::task::yield_now().await;
+        }
+        others = statements.after(seen).into_iter().filter(|statement| !is_behind_the_replies(statement)).collect();
+        if others.is_empty() {
+            break;
+        }
     }
-    let during = statements.after(seen);
-    assert!(!during.iter().any(reads_an_account), "{during:#?}");
-    // The attempts are written behind the replies; all else is the work of the server itself, and of the first log-in,
-    // which remembers that the box signs.
-    let other = during.iter().filter(|statement| !statement.contains("insert into attempts")).count();
-    assert!(other < LOG_INS, "{during:#?}");
-    while edge.gate.reader().attempts().await.unwrap().len() < LOG_INS {
-        tokio::task::yield_now().await;
-    }
-    assert_eq!(edge.gate.metrics().accepts.get(), LOG_INS as u64);
+    assert!(others.is_empty(), "the log-ins of the last round asked the database: {others:#?}");
     assert_eq!(edge.gate.metrics().attempts_lost.get(), 0);
+}
+
+/// The grouped write of the attempts, the poll of the changes, and this test's own count.
+fn is_behind_the_replies(statement: &str) -> bool {
+    [
+        "insert into attempts",
+        "from meta where name = 'change'",
+        "from changes where",
+        "from attempts",
+        "begin",
+        "commit",
+    ]
+    .iter()
+    .any(|known| statement.to_lowercase().contains(known))
 }

@@ -182,6 +182,17 @@ impl Tx {
 }
 
 impl Reader {
+    /// How many attempts are kept.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn attempt_count(&self) -> Result<i64> {
+        let row = sqlx::query("select cast(count(*) as bigint) as id from attempts")
+            .fetch_one(&mut *self.connection().await?)
+            .await?;
+        Fields::of("attempts", &row).int("id")
+    }
+
     /// The last attempts, newest first; at most [`LIST_ROWS`].
     ///
     /// # Errors
