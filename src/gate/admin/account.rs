@@ -65,6 +65,7 @@ impl Gate {
     }
 
     async fn known(&self, tx: &mut Tx, id: AccountId) -> Result<Account, Refused> {
+        tx.hold_account(id).await?;
         tx.account(id).await?.ok_or(Refused::NotFound("no such account"))
     }
 
