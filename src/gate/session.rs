@@ -14,7 +14,7 @@ use crate::domain::session::{Applied, Effect, EndReason, Event, Fate, Session, S
 use crate::store::account::Entry;
 use crate::store::alarm::Raised;
 use crate::store::audit::Deed;
-use crate::store::connection::Connection;
+use crate::store::connection::{Connection, Kept};
 use crate::store::cut::NewCut;
 use crate::store::prompt::Asked;
 use crate::store::{Committed, StoreError, Tx};
@@ -116,14 +116,18 @@ impl Gate {
                 self.settle(tx, case, &prompt, PromptState::Withdrawn, None, "prompt-void").await?;
             }
         }
+        if connections == Fate::Kept {
+            tx.keep_connections(session.id).await?;
+        }
+        for connection in tx.open_connections(session.account).await? {
+            // Nobody has said whose an unconfirmed one is: it is never spared.
+            if connection.session == Some(session.id) && connection.kept == Kept::No {
+                self.cut(tx, &connection, reason.word()).await?;
+            }
+        }
         match connections {
-            Fate::Kept => tx.keep_connections(session.id).await?,
+            Fate::Kept => {}
             Fate::Cut => {
-                for connection in tx.open_connections(session.account).await? {
-                    if connection.session == Some(session.id) {
-                        self.cut(tx, &connection, reason.word()).await?;
-                    }
-                }
                 for accept in tx.late_accepts(session.id, now - SLOT).await? {
                     let cut = NewCut {
                         nas: accept.nas,
