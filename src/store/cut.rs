@@ -81,7 +81,7 @@ impl Tx {
     pub async fn want_cut(&mut self, cut: &NewCut<'_>, now: Timestamp) -> Result<()> {
         sqlx::query(
             "insert into cuts (nas_id, connection_id, session_id, acct_session_id, user_name, nas_ip, framed_ip, why,
-             created_at, due_at) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9)
+             created_at, due_at) values ($1, $2, (select id from sessions where id = $3), $4, $5, $6, $7, $8, $9, $9)
              on conflict (nas_id, acct_session_id) where done_at is null do update
              set connection_id = coalesce(excluded.connection_id, cuts.connection_id),
              framed_ip = coalesce(excluded.framed_ip, cuts.framed_ip),
