@@ -17,7 +17,7 @@ use crate::domain::policy::{OverLimit, WithoutSession};
 use crate::domain::prompt::{Action, Kind, State as PromptState};
 use crate::domain::session::{Event, Why};
 use crate::store::alarm::Raised;
-use crate::store::connection::{ClassSeen, Connection, Kept};
+use crate::store::connection::{ClassSeen, Connection, Kept, LOST};
 use crate::store::prompt::Asked;
 use crate::store::{StoreError, Tx};
 use crate::text::Arg;
@@ -89,6 +89,7 @@ impl Gate {
     pub(super) async fn hear(&self, tx: &mut Tx, case: &mut Case, ended: &mut Ended) -> Result<(), StoreError> {
         for connection in tx.fresh_connections(Some(case.entry.account.id)).await? {
             let event = match connection.ended_at {
+                Some(_) if connection.cause.as_deref() == Some(LOST) => Event::Lost(connection.id),
                 Some(_) => Event::Stopped(connection.id),
                 None => Event::Seen { connection: connection.id, place: connection.place() },
             };

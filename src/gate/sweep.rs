@@ -10,6 +10,7 @@ use super::session::Ended;
 use crate::clock::Timestamp;
 use crate::domain::setting::Level;
 use crate::store::StoreError;
+use crate::store::connection::LOST;
 
 /// How often.
 const EVERY: Duration = Duration::from_secs(60);
@@ -80,7 +81,7 @@ impl Gate {
                     acct_session_id = connection.acct_session_id,
                     "silent for three intervals: closed as lost"
                 );
-                tx.end_connection(&connection, "lost", connection.seen_at).await?;
+                tx.end_connection(&connection, LOST, connection.seen_at).await?;
             }
         }
         self.commit(tx, Ended::default()).await?;

@@ -1,9 +1,12 @@
 //! Trouble with one row, one person or one moment, which must stay with that one.
 
+use radgram::domain::account::Holder;
+use radgram::domain::setting::Level;
 use radgram::domain::user::UserState;
 use radgram::secret::Secret;
+use radgram::sim::router::{Cause, StartNotice};
 
-use crate::world::{ADMIN, Base, Dialled, World, hours};
+use crate::world::{ADMIN, Base, Dialled, HOME, PASSWORD, World, ann_from, hours};
 
 /// Somebody else with a session, whose rows are then made unreadable.
 async fn somebody_broken(world: &World) {
@@ -42,5 +45,52 @@ on_both! {
             extension.await.unwrap().unwrap();
         }
         assert_eq!(world.session().await.unwrap().until, until + hours(12));
+    }
+}
+
+on_both! {
+    async fn an_accept_in_flight_does_not_outlive_its_account(world: World) {
+        world.request().await;
+        let mut dial = ann_from(HOME);
+        dial.start = StartNotice::Held;
+        let tunnel = world.router.dial(dial).await.accepted();
+        world.gate().delete_account(&ADMIN, world.account("ann").await).await.unwrap();
+        assert_eq!(tunnel.ended().await, Cause::AdminReset);
+    }
+}
+
+on_both! {
+    async fn a_machine_that_may_not_any_more_is_cut_when_it_is_heard_of(world: World) {
+        let gate = world.gate();
+        let account = gate.add_account(&ADMIN, "site", None, Some(Secret::new(PASSWORD))).await.unwrap();
+        gate.mark_holder(&ADMIN, account, Holder::Machine).await.unwrap();
+        let level = Level::Account(account.0);
+        gate.set_setting(&ADMIN, "source_networks", level, "203.0.113.0/24").await.unwrap();
+        gate.set_setting(&ADMIN, "without_session", level, "allow").await.unwrap();
+        assert!(gate.bind_account(&ADMIN, account, Some(world.user().await)).await.is_err(), "never a person's too");
+        let mut dial = ann_from(HOME);
+        dial.user = "site".to_owned();
+        let tunnel = world.router.dial(dial).await.accepted();
+        tunnel.start_delivered().await;
+        world.until_heard().await;
+        tunnel.interim().await;
+        world.until_heard().await;
+        assert!(tunnel.is_up());
+        gate.set_setting(&ADMIN, "without_session", level, "reject").await.unwrap();
+        tunnel.interim().await;
+        assert_eq!(tunnel.ended().await, Cause::AdminReset);
+    }
+}
+
+on_both! {
+    async fn an_unconfirmed_connection_is_never_spared(world: World) {
+        world.set("extra_protection", "on").await;
+        world.request().await;
+        let tunnel = world.dial().await.accepted();
+        world.ann.reads("Is it you who connected").await;
+        world.ann.says("/disable_vpn");
+        let question = world.ann.reads("Close access").await;
+        world.ann.presses(&question, "Close access, keep the connection").await;
+        assert_eq!(tunnel.ended().await, Cause::AdminReset);
     }
 }
