@@ -6,8 +6,10 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::Gate;
@@ -25,6 +27,10 @@ use crate::store::{Noun, StoreError, Tx};
 pub(super) const RECORDS: usize = 8_192;
 /// Records in one transaction.
 const GROUP: usize = 256;
+
+/// How long the records of a group that failed are tried alone: a bad record fails at once, a database that is away
+/// takes seconds for each.
+const ALONE: Duration = Duration::from_secs(10);
 
 /// One accounting packet.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -91,7 +97,13 @@ impl Gate {
 
     /// A record that cannot be written must not keep the others of its group from being acknowledged.
     async fn write_alone(&self, group: &mut Vec<Queued>, remembered: &mut Remembered) {
+        let patience = Instant::now() + ALONE;
         for queued in group.drain(..) {
+            if Instant::now() >= patience {
+                // It is not a record, it is the database: the rest waits at the routers.
+                self.metrics.dropped("accounting_not_written");
+                continue;
+            }
             let alone = std::slice::from_ref(&queued);
             match self.write_group(alone, remembered).await {
                 Ok(()) => self.acknowledge_records(std::iter::once(queued)),
@@ -112,7 +124,15 @@ impl Gate {
     }
 
     async fn write_group(&self, group: &[Queued], remembered: &mut Remembered) -> Result<(), StoreError> {
-        remembered.started.clear();
+        let written = self.commit_group(group, remembered).await;
+        if written.is_err() {
+            // Nothing of it was written, so nothing of it is known: a reboot is to be noticed again.
+            *remembered = Remembered::default();
+        }
+        written
+    }
+
+    async fn commit_group(&self, group: &[Queued], remembered: &mut Remembered) -> Result<(), StoreError> {
         let mut tx = self.store.begin().await?;
         for queued in group {
             match &queued.notice {
@@ -123,7 +143,7 @@ impl Gate {
                 }
             }
         }
-        let committed = tx.commit(self.now()).await.inspect_err(|_| *remembered = Remembered::default())?;
+        let committed = tx.commit(self.now()).await?;
         self.metrics.record_groups.inc();
         self.after(&committed);
         // The connection is in the database before its slot is free: no dial finds neither.
