@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::Gate;
 use super::letter::{Label, Question};
 use super::session::{Case, Ended, Outcome};
+use super::{Gate, STANDBY};
 use crate::clock::Timestamp;
 use crate::domain::access::Door;
 use crate::domain::audit::Actor;
@@ -33,7 +33,8 @@ impl Gate {
     /// Does what is due, then sleeps to the next due time or to a wake-up.
     pub(super) async fn run_lifecycle(self: Arc<Self>, cancel: CancellationToken) {
         while !cancel.is_cancelled() {
-            let next = if self.leads(ROLE).await { self.do_what_is_due().await } else { Ok(None) };
+            let next =
+                if self.leads(ROLE).await { self.do_what_is_due().await } else { Ok(Some(self.now() + STANDBY)) };
             let at = self.next_look(next, "due times cannot be kept; trying again", LOOK_AGAIN);
             tokio::select! {
                 () = cancel.cancelled() => return,

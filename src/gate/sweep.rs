@@ -37,6 +37,8 @@ impl Gate {
             tokio::select! {
                 () = cancel.cancelled() => return,
                 () = self.clock.sleep_until(last + EVERY) => {}
+                // A clock that is held stands still, and is to be told of.
+                () = tokio::time::sleep(EVERY) => {}
             }
             let now = self.now();
             if now.since(last) > GAP || now < last {
@@ -49,6 +51,8 @@ impl Gate {
             }
             if let Err(error) = self.sweep(listening_since).await {
                 tracing::error!(%error, "the sweep failed; the next minute tries again");
+                // Where nothing can be written, nothing was listened to either.
+                listening_since = now;
             }
             if pruned_at.is_none_or(|at| now >= at + PRUNE_EVERY) {
                 match self.prune().await {
@@ -74,7 +78,7 @@ impl Gate {
             tx.raise("clock", "server", &text, now).await?;
         }
         tx.prune_changes(now - KEEP_WORK).await?;
-        tx.prune_outbox(now - KEEP_WORK).await?;
+        tx.prune_outbox(now - KEEP_WORK, now - KEEP_PROMPTS).await?;
         if listening_since + silence <= now {
             for connection in tx.silent_connections(now - silence).await? {
                 tracing::info!(

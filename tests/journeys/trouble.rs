@@ -94,3 +94,41 @@ on_both! {
         assert_eq!(tunnel.ended().await, Cause::AdminReset);
     }
 }
+
+on_both! {
+    async fn a_press_that_fails_for_good_keeps_nobody_else_waiting(world: World) {
+        somebody_broken(world).await;
+        let bob = world.telegram.person(2002, "Bob", "en");
+        bob.says("/status");
+        world.request().await;
+        assert!(world.gate().reader().alarms().await.unwrap().iter().any(|alarm| alarm.kind == "update"));
+    }
+}
+
+on_both! {
+    async fn a_token_that_no_database_stores_is_harmless(world: World) {
+        world.dial().await.rejected();
+        let knock = world.ann.reads("Someone is connecting as ann").await;
+        assert!(world.ann.person.press_token(&knock, "a\0b").toast().await.contains("does not work any more"));
+        world.ann.presses(&knock, "Yes, 24 h").await;
+        world.dial().await.accepted();
+    }
+}
+
+on_both! {
+    async fn a_change_that_could_not_be_read_is_read_the_next_time(world: World) {
+        world.dial().await.rejected();
+        world.sql("alter table nas rename to hidden").await;
+        let router = world.gate().directory().routers().routers()[0].id;
+        world.sql(&format!("update routers set coa_port = 4000 where id = {}", router.0)).await;
+        world.sql("update meta set value = value + 1 where name = 'change'").await;
+        world.sql("insert into changes (seq, noun, id, at) select value, 'router', 1, 0 from meta where name = 'change'")
+            .await;
+        world.until("the caches are not trusted", || async { !world.gate().directory().is_fresh() }).await;
+        world.sql("alter table hidden rename to nas").await;
+        world.until("the change is known", || async {
+            world.gate().directory().routers().routers()[0].coa_port == 4000
+        })
+        .await;
+    }
+}
