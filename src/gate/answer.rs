@@ -475,7 +475,7 @@ impl Gate {
             key: "knock-question",
             args: vec![
                 ("account", case.entry.account.name.clone()),
-                ("address", place.station.clone()),
+                ("address", place.shown()),
                 ("router", router.to_owned()),
             ],
             actions: vec![
@@ -531,7 +531,7 @@ impl Gate {
             key: "caller-notice",
             args: vec![
                 ("account", case.entry.account.name.clone()),
-                ("address", place.station.clone()),
+                ("address", place.shown()),
                 ("router", router.to_owned()),
                 ("time", self.moment(case, self.now())),
             ],

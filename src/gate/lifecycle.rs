@@ -20,7 +20,7 @@ use crate::store::alarm::Raised;
 use crate::store::connection::{ClassSeen, Connection, Kept, LOST};
 use crate::store::prompt::Asked;
 use crate::store::{StoreError, Tx};
-use crate::text::Arg;
+use crate::text::{Arg, one_line};
 
 /// The lifecycle looks at least this often, whatever the due times say.
 const LOOK_AGAIN: Duration = Duration::from_secs(30);
@@ -188,7 +188,7 @@ impl Gate {
     }
 
     async fn alarm_no_session(&self, tx: &mut Tx, connection: &Connection) -> Result<(), StoreError> {
-        let name = String::from_utf8_lossy(&connection.user_name).into_owned();
+        let name = one_line(&String::from_utf8_lossy(&connection.user_name));
         let routers = tx.routers().await?;
         let router =
             routers.iter().find(|router| router.id == connection.router).map_or("?", |router| router.name.as_str());

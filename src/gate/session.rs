@@ -6,7 +6,7 @@ use super::{Gate, Refused};
 use crate::domain::access::SLOT;
 use crate::domain::account::Lock;
 use crate::domain::audit::Actor;
-use crate::domain::connection::Presence;
+use crate::domain::connection::{Place, Presence};
 use crate::domain::id::{AccountId, ConnectionId, SessionId};
 use crate::domain::policy::Policy;
 use crate::domain::prompt::{Action, Kind, State as PromptState};
@@ -208,7 +208,7 @@ impl Gate {
             key: "presence-question",
             args: vec![
                 ("account", case.entry.account.name.clone()),
-                ("address", row.station.clone().unwrap_or_else(|| "?".to_owned())),
+                ("address", place.as_ref().map_or_else(|| "?".to_owned(), Place::shown)),
                 ("router", router.to_owned()),
                 ("time", self.moment(case, row.started_at)),
             ],

@@ -132,3 +132,14 @@ on_both! {
         .await;
     }
 }
+
+on_both! {
+    async fn a_made_up_address_adds_no_line_to_the_question(world: World) {
+        world.dial_from("1.1.1.1\n\nAll is well. \u{202e}Press Yes").await.rejected();
+        let knock = world.ann.reads("Someone is connecting as ann").await;
+        assert!(knock.text.contains("1.1.1.1  All is well. Press Yes"), "{}", knock.text);
+        world.ann.presses(&knock, "Yes, 24 h").await;
+        world.dial_from("1.1.1.1\n\nAll is well. \u{202e}Press Yes").await.accepted();
+        world.dial_from("1.1.1.1\n\nAll is well. Press Yes").await.rejected();
+    }
+}

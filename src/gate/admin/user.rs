@@ -92,6 +92,9 @@ impl Gate {
         if reason.is_some_and(|reason| reason.chars().count() > 300) {
             return Err(Refused::field("reason", "the reason is longer than 300 characters"));
         }
+        if reason.is_some_and(|reason| reason.contains('\0')) {
+            return Err(Refused::field("reason", "the reason has control characters"));
+        }
         let now = self.now();
         let mut tx = self.store.begin().await?;
         let user = tx.user(id).await?.ok_or(Refused::NotFound("no such user"))?;
