@@ -78,7 +78,7 @@ impl Gate {
             tx.raise("clock", "server", &text, now).await?;
         }
         tx.prune_changes(now - KEEP_WORK).await?;
-        tx.prune_outbox(now - KEEP_WORK, now - KEEP_PROMPTS).await?;
+        tx.prune_outbox(now - KEEP_WORK).await?;
         if listening_since + silence <= now {
             for connection in tx.silent_connections(now - silence).await? {
                 tracing::info!(
@@ -109,7 +109,8 @@ impl Gate {
             let forgotten = tx.prune_sessions(sessions).await?
                 + tx.prune_connections(connections).await?
                 + tx.prune_attempts(attempts).await?
-                + tx.prune_prompts(prompts).await?;
+                + tx.prune_prompts(prompts).await?
+                + tx.prune_cuts(connections).await?;
             tx.commit(now).await?;
             if forgotten == 0 {
                 return Ok(());

@@ -6,7 +6,7 @@ use sqlx::AnyConnection;
 use sqlx::any::AnyRow;
 
 use super::error::Result;
-use super::field::{Fields, each};
+use super::field::{Fields, each, readable};
 use super::{LIST_ROWS, Noun, Reader, Tx};
 use crate::clock::Timestamp;
 use crate::domain::connection::{Authentic, OpenConnection, Place, Presence, Record, Report, SAME_START, Traffic};
@@ -452,7 +452,7 @@ impl Tx {
         .bind(LIST_ROWS)
         .fetch_all(self.sql())
         .await?;
-        each(&rows, read)
+        Ok(readable(&rows, read))
     }
 
     /// Connections of an account (or of none) that its session has yet to hear of, oldest first; at most [`LIST_ROWS`].

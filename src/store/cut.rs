@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::error::Result;
-use super::field::{Fields, each};
+use super::field::{Fields, readable};
 use super::{LIST_ROWS, Noun, Reader, Tx};
 use crate::clock::Timestamp;
 use crate::domain::id::{ConnectionId, NasId, SessionId};
@@ -131,6 +131,21 @@ impl Tx {
         Ok(())
     }
 
+    /// Forgets cuts that were done before `before`; at most [`LIST_ROWS`] at a time.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn prune_cuts(&mut self, before: Timestamp) -> Result<u64> {
+        let done = sqlx::query(
+            "delete from cuts where id in (select id from cuts where done_at < $1 order by done_at limit $2)",
+        )
+        .bind(before.millis())
+        .bind(LIST_ROWS)
+        .execute(self.sql())
+        .await?;
+        Ok(done.rows_affected())
+    }
+
     /// The connection is down: what was wanted of it is done.
     pub(super) async fn settle_cut(
         &mut self,
@@ -166,7 +181,7 @@ impl Reader {
         .bind(LIST_ROWS)
         .fetch_all(&mut *self.connection().await?)
         .await?;
-        each(&rows, read)
+        Ok(readable(&rows, read))
     }
 
     /// When the next cut is to be tried.
@@ -192,6 +207,6 @@ impl Reader {
         .bind(LIST_ROWS)
         .fetch_all(&mut *self.connection().await?)
         .await?;
-        each(&rows, read)
+        Ok(readable(&rows, read))
     }
 }

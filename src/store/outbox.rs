@@ -1,7 +1,7 @@
 //! The outbox in SQL: every message to be sent is a row of the transaction that causes it.
 
 use super::error::{Result, StoreError};
-use super::field::{Fields, each};
+use super::field::{Fields, readable};
 use super::{Noun, Reader, Tx};
 use crate::clock::Timestamp;
 use crate::domain::id::PromptId;
@@ -159,16 +159,13 @@ impl Tx {
         Fields::of("outbox", &row).int("id")
     }
 
-    /// Forgets messages that were done before `before`, or that have waited since before `stale`.
+    /// Forgets messages that were done before `before`.
     ///
     /// # Errors
     /// The database does not answer.
-    pub async fn prune_outbox(&mut self, before: Timestamp, stale: Timestamp) -> Result<u64> {
-        let done = sqlx::query("delete from outbox where done_at < $1 or (done_at is null and created_at < $2)")
-            .bind(before.millis())
-            .bind(stale.millis())
-            .execute(self.sql())
-            .await?;
+    pub async fn prune_outbox(&mut self, before: Timestamp) -> Result<u64> {
+        let done =
+            sqlx::query("delete from outbox where done_at < $1").bind(before.millis()).execute(self.sql()).await?;
         Ok(done.rows_affected())
     }
 }
@@ -192,7 +189,7 @@ impl Reader {
         .bind(ROUND)
         .fetch_all(&mut *self.connection().await?)
         .await?;
-        each(&rows, |row| {
+        Ok(readable(&rows, |row| {
             let fields = Fields::of("outbox", row);
             Ok(OutboxRow {
                 id: fields.int("id")?,
@@ -204,7 +201,7 @@ impl Reader {
                 tries: fields.small("tries")?,
                 expires_at: fields.maybe_time("expires_at")?,
             })
-        })
+        }))
     }
 
     /// When the next message is to be sent.

@@ -302,7 +302,7 @@ impl Tx {
         if done.rows_affected() == 1 { Ok(()) } else { Err(StoreError::Conflict) }
     }
 
-    /// Forgets buttons and settled prompts older than `before`; at most [`LIST_ROWS`] of each at a time.
+    /// Forgets buttons, settled prompts and unfinished dialogues older than `before`; at most [`LIST_ROWS`] of each at a time.
     ///
     /// # Errors
     /// The database does not answer.
@@ -321,7 +321,9 @@ impl Tx {
         .bind(LIST_ROWS)
         .execute(self.sql())
         .await?;
-        Ok(buttons.rows_affected() + prompts.rows_affected())
+        let dialogues =
+            sqlx::query("delete from dialogues where at < $1").bind(before.millis()).execute(self.sql()).await?;
+        Ok(buttons.rows_affected() + prompts.rows_affected() + dialogues.rows_affected())
     }
 
     /// What the bot waits for from this person, in a word, and since when.

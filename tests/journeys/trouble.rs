@@ -6,7 +6,7 @@ use radgram::domain::user::UserState;
 use radgram::secret::Secret;
 use radgram::sim::router::{Cause, StartNotice};
 
-use crate::world::{ADMIN, Base, Dialled, HOME, PASSWORD, World, ann_from, hours};
+use crate::world::{ADMIN, Base, Dialled, HOME, PASSWORD, World, ann_from, hours, minutes};
 
 /// Somebody else with a session, whose rows are then made unreadable.
 async fn somebody_broken(world: &World) {
@@ -141,5 +141,68 @@ on_both! {
         world.ann.presses(&knock, "Yes, 24 h").await;
         world.dial_from("1.1.1.1\n\nAll is well. \u{202e}Press Yes").await.accepted();
         world.dial_from("1.1.1.1\n\nAll is well. Press Yes").await.rejected();
+    }
+}
+
+on_both! {
+    async fn a_cut_or_message_that_cannot_be_read_keeps_no_other_waiting(world: World) {
+        world
+            .sql(
+                "insert into nas (router_id, address, identifier, created_at)
+                 select id, '192.0.2.77', '', 0 from routers",
+            )
+            .await;
+        world
+            .sql(
+                "insert into cuts (nas_id, acct_session_id, user_name, nas_ip, why, created_at, due_at)
+                 select n.id, 'x', r.sealed_secret, 'nowhere', '', 0, 0 from nas n join routers r on r.id = n.router_id
+                 where n.address = '192.0.2.77'",
+            )
+            .await;
+        world
+            .sql(
+                "insert into outbox (chat_id, priority, text, keyboard, created_at, due_at, tries)
+                 values (1001, 0, '', '', 0, 0, -1)",
+            )
+            .await;
+        world.request().await;
+        let tunnel = world.dial().await.accepted();
+        tunnel.start_delivered().await;
+        world.until_heard().await;
+        let session = world.session().await.unwrap();
+        world.gate().end_session(&ADMIN, session.id).await.unwrap();
+        assert_eq!(tunnel.ended().await, Cause::AdminReset);
+    }
+}
+
+on_both! {
+    async fn a_silence_of_accounting_throws_nobody_out(world: World) {
+        world.set("end_on_disconnect", "60").await;
+        world.request().await;
+        let tunnel = world.dial().await.accepted();
+        tunnel.start_delivered().await;
+        world.until_heard().await;
+        let open = || async { world.gate().reader().open_connection_count().await.unwrap() };
+        world.router.faults().lose_requests(u32::MAX);
+        // The router's news are lost for a while: minute by minute, so that every sweep sees its minute.
+        let mut waited = 0;
+        while open().await == 1 {
+            assert!(waited < 10, "never taken for lost");
+            waited += 1;
+            world.after(minutes(1));
+            let now = world.now().millis();
+            world.until("the minute is swept", || async {
+                world.gate().reader().mark("clock").await.unwrap().is_some_and(|at| at >= now)
+            })
+            .await;
+        }
+        world.until_heard().await;
+        world.after(minutes(1));
+        world.router.faults().lose_requests(0);
+        tunnel.interim().await;
+        world.until_heard().await;
+        assert_eq!(open().await, 1);
+        assert!(world.session().await.is_some_and(|session| session.ends_at.is_none()));
+        assert!(tunnel.is_up());
     }
 }
