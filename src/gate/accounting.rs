@@ -251,3 +251,71 @@ impl Gate {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::{Clock, SettableClock};
+    use crate::crypto::seal::{Keyring, MasterKey};
+    use crate::domain::audit::Actor;
+    use crate::domain::connection::{Authentic, Traffic};
+    use crate::domain::id::RouterId;
+    use crate::domain::router::{Demand, source_network};
+    use crate::entropy::SystemEntropy;
+    use crate::secret::Secret;
+    use crate::store::Store;
+    use crate::store::router::RouterForm;
+    use tokio_util::task::TaskTracker;
+
+    const NOW: Timestamp = Timestamp::from_millis(1_795_428_000_000);
+
+    fn start(router: RouterId, acct_session_id: &str) -> Notice {
+        let address = IpAddr::from([192, 0, 2, 1]);
+        Notice::Connection(Box::new(Record {
+            report: Report::Start,
+            nas: NasKey { router, address, identifier: "box".to_owned() },
+            acct_session_id: acct_session_id.to_owned(),
+            user_name: b"ann".to_vec(),
+            class: None,
+            station: None,
+            nas_ip: None,
+            framed_ip: None,
+            server: Some(address),
+            authentic: Authentic::Radius,
+            arrived: NOW,
+            delay: Duration::ZERO,
+            lasted: Duration::ZERO,
+            traffic: Traffic::default(),
+        }))
+    }
+
+    #[tokio::test]
+    async fn a_bad_record_neither_holds_its_group_back_nor_hides_a_reboot() {
+        let dir = tempfile::tempdir().unwrap();
+        let clock = Arc::new(SettableClock::new(NOW));
+        let url = format!("sqlite:{}", dir.path().join("test.db").display());
+        let ring = Keyring::new(MasterKey::new([7; 32]));
+        let store = Store::open(&url, ring, Arc::new(SystemEntropy), NOW).await.unwrap();
+        let gate = Gate::open(store, clock.clone(), Arc::new(SystemEntropy)).await.unwrap();
+        let form = RouterForm {
+            name: "office".to_owned(),
+            address: source_network("192.0.2.1").unwrap(),
+            coa_port: 3799,
+            message_authenticator: Demand::Auto,
+        };
+        let router = gate.add_router(&Actor::CommandLine, &form, &Secret::new("secret")).await.unwrap();
+        let (tracker, cancel) = (TaskTracker::new(), CancellationToken::new());
+        tracker.spawn(gate.clone().write_records(cancel.clone()));
+        gate.report(start(router, "81100001")).unwrap().await.unwrap();
+        clock.advance(Duration::from_secs(60));
+        // Both wait before the writer runs again: they share a group.
+        let Notice::Connection(mut after_reboot) = start(router, "81200001") else { unreachable!() };
+        after_reboot.arrived = clock.now();
+        let good = gate.report(Notice::Connection(after_reboot)).unwrap();
+        let bad = gate.report(start(RouterId(999), "81200002")).unwrap();
+        assert!(good.await.is_ok());
+        assert!(bad.await.is_err(), "never acknowledged: the router sends it again");
+        assert_eq!(gate.reader().open_connection_count().await.unwrap(), 1, "the older one went down with the reboot");
+        cancel.cancel();
+    }
+}
