@@ -220,7 +220,8 @@ impl Door<'_> {
             Ok(right) => right,
             Err(decision) => return decision,
         };
-        let end = session.map_or(now + LONGEST, Session::end).min(hours_end.unwrap_or(now + LONGEST));
+        // An earlier end after a hang-up does not count: this very redial clears it.
+        let end = session.map_or(now + LONGEST, |session| session.until).min(hours_end.unwrap_or(now + LONGEST));
         let left = end.since(now);
         if left < SHORTEST {
             return Decision::Refuse(Reason::SessionEnding);
@@ -296,9 +297,10 @@ impl Door<'_> {
         }
     }
 
-    /// Whether `without_session = allow` holds here: a machine's account tied to source networks.
+    /// Whether `without_session = allow` holds here: a machine's account, bound to nobody and tied to source networks.
     pub fn is_tied_machine(&self) -> bool {
-        self.account.holder == Holder::Machine && !self.policy.source_networks.is_empty()
+        let nobodys = self.account.user.is_none() && self.user.is_none();
+        self.account.holder == Holder::Machine && nobodys && !self.policy.source_networks.is_empty()
     }
 
     fn usable(&self) -> Result<(), Reason> {

@@ -202,6 +202,21 @@ fn a_machine_is_let_in_only_if_tied_to_networks() {
     let permit = permit(hall.decide(Some("10.0.0.1"), 0));
     assert_eq!((permit.session, permit.timeout), (None, LONGEST));
     assert_eq!(hall.decide(Some("11.0.0.1"), 0), Decision::Refuse(Reason::OutsideNetworks));
+    // Bound to a person it is no machine's any more, whatever the mark says.
+    let person = Hall::new(&[]);
+    (hall.user, hall.account.user) = (person.user, person.account.user);
+    assert_eq!(hall.decide(Some("10.0.0.1"), 0), Decision::Refuse(Reason::AllowNotTied));
+}
+
+#[test]
+fn a_redial_while_the_session_counts_down_gets_its_whole_time() {
+    let mut hall = Hall::new(&[]);
+    let whole = permit(hall.decide(Some("1.1.1.1"), 0)).timeout;
+    if let Some(session) = &mut hall.session {
+        session.ends_at = Some(at(10_000));
+    }
+    assert_eq!(permit(hall.decide(Some("1.1.1.1"), 0)).timeout, whole);
+    assert_eq!(hall.decide(Some("1.1.1.1"), 10_000), Decision::Knock(Reason::NoSession));
 }
 
 #[test]

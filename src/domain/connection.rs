@@ -26,6 +26,11 @@ impl Place {
         self.station.parse().ok()
     }
 
+    /// The station as people are shown it: at most 64 characters, more than any address or MAC has.
+    pub fn shown(&self) -> String {
+        self.station.chars().take(64).collect()
+    }
+
     /// Whether both stations are addresses of the same /24 (IPv4) or /64 (IPv6).
     pub fn same_network(&self, other: &Place) -> bool {
         match (self.address(), other.address()) {

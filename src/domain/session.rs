@@ -231,6 +231,8 @@ pub enum Event {
     NotMe,
     /// The connection went down.
     Stopped(ConnectionId),
+    /// Nothing was heard of the connection for long; it may still be up, so this never leads to an end.
+    Lost(ConnectionId),
     /// More time.
     Extended {
         /// How much.
@@ -386,7 +388,8 @@ impl Session {
             Event::Declined(connection) => next.cut(*connection, EndReason::Denied, now),
             Event::Unanswered(connection) => next.unanswered(*connection, now),
             Event::NotMe => next.not_me(now),
-            Event::Stopped(connection) => next.stopped(*connection, policy, now),
+            Event::Stopped(connection) => next.stopped(*connection, policy.end_on_disconnect, now),
+            Event::Lost(connection) => next.stopped(*connection, None, now),
             Event::Extended { by, who } => next.extended(*by, *who, policy, now),
             Event::Ended { reason, connections } => next.over(*reason, *connections, now),
             Event::Due => Applied::Unchanged(Why::NotDue),
@@ -448,7 +451,8 @@ impl Session {
 
     fn seen(mut self, connection: ConnectionId, place: Option<Place>, policy: &Policy, now: Timestamp) -> Applied {
         if self.connections.iter().any(|held| held.id == connection && held.presence != Presence::NotAsked) {
-            return Applied::Unchanged(Why::Already);
+            // One that was taken for lost is there again.
+            return if self.ends_at.take().is_some() { changed(self) } else { Applied::Unchanged(Why::Already) };
         }
         let trusted = match policy.extra_protection {
             ExtraProtection::Off => true,
@@ -481,6 +485,7 @@ impl Session {
         }
         let place = held.place.clone();
         self.state = State::Active;
+        self.ends_at = None;
         let withdraw = Effect::Withdraw(connection);
         let kept = match &place {
             Some(place) => self.clone().admitted(place, Standing::Confirmed),
@@ -532,14 +537,15 @@ impl Session {
         }
     }
 
-    fn stopped(mut self, connection: ConnectionId, policy: &Policy, now: Timestamp) -> Applied {
+    fn stopped(mut self, connection: ConnectionId, countdown: Option<Duration>, now: Timestamp) -> Applied {
         let Some(at) = self.connections.iter().position(|held| held.id == connection) else {
             return Applied::Unchanged(Why::HungUp);
         };
         let gone = self.connections.remove(at);
-        let confirmed = |presence| matches!(presence, Presence::Confirmed { .. });
-        let last = confirmed(gone.presence) && !self.connections.iter().any(|held| confirmed(held.presence));
-        if let (true, Some(after)) = (last, policy.end_on_disconnect) {
+        // A connection that is being asked about is the redial of one that was confirmed: it stops the countdown.
+        let last = gone.presence != Presence::NotAsked
+            && !self.connections.iter().any(|held| held.presence != Presence::NotAsked);
+        if let (State::Active, true, Some(after)) = (self.state, last, countdown) {
             self.ends_at = Some(now + after);
         }
         match gone.presence {

@@ -226,6 +226,29 @@ fn the_last_hang_up_starts_a_countdown_that_a_redial_stops() {
 }
 
 #[test]
+fn a_redial_that_is_being_asked_about_stops_the_countdown() {
+    let policy = policy(&[("extra_protection", "on"), ("end_on_disconnect", "60")]);
+    let (session, _) = changed_by(&granted(Origin::Request), &seen(A, "203.0.113.7"), &policy, 0);
+    let (session, _) = changed_by(&session, &Event::Confirmed(A), &policy, 1_000);
+    let (session, _) = changed_by(&session, &seen(B, "198.51.100.9"), &policy, 2_000);
+    let (session, _) = changed_by(&session, &Event::Stopped(A), &policy, 3_000);
+    assert_eq!(session.ends_at, None, "somebody is asked: nothing ends before the answer");
+    let (hung_up, _) = changed_by(&session, &Event::Stopped(B), &policy, 4_000);
+    assert_eq!(hung_up.ends_at, Some(at(64_000)));
+    let (confirmed, _) = changed_by(&session, &Event::Confirmed(B), &policy, 4_000);
+    assert!(confirmed.is_valid(at(HOUR)));
+}
+
+#[test]
+fn a_lost_connection_never_ends_its_session() {
+    let policy = policy(&[("end_on_disconnect", "60")]);
+    let (session, _) = changed_by(&granted(Origin::Request), &seen(A, "203.0.113.7"), &policy, 0);
+    let (session, _) = changed_by(&session, &Event::Lost(A), &policy, 1_000);
+    assert!(session.connections.is_empty());
+    assert_eq!(session.ends_at, None);
+}
+
+#[test]
 fn unused_in_time_it_ends() {
     let policy = policy(&[("use_within_minutes", "30")]);
     let session = granted(Origin::Request);
@@ -254,7 +277,8 @@ fn any_event() -> impl Strategy<Value = Event> {
         connection.clone().prop_map(Event::Declined),
         connection.clone().prop_map(Event::Unanswered),
         Just(Event::NotMe),
-        connection.prop_map(Event::Stopped),
+        connection.clone().prop_map(Event::Stopped),
+        connection.prop_map(Event::Lost),
         (1..168_u64).prop_map(|hours| Event::Extended { by: Duration::from_secs(hours * 3600), who: Extender::Person }),
         Just(Event::Ended { reason: EndReason::Revoked, connections: Fate::Kept }),
         Just(Event::Due),

@@ -203,7 +203,7 @@ impl Setting {
             Kind::Choice(words) => words.contains(&value),
             Kind::Hours => value.parse::<AllowedHours>().is_ok(),
             Kind::Networks => networks(value).is_some(),
-            Kind::Routers => value.len() <= 2000 && !value.is_empty(),
+            Kind::Routers => value.len() <= 2000 && !value.is_empty() && !value.chars().any(char::is_control),
             Kind::Zone => value.len() <= 64 && TimeZone::get(value).is_ok(),
             Kind::Chat => value == "none" || value.parse::<i64>().is_ok(),
         };

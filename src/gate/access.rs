@@ -126,7 +126,11 @@ impl Gate {
                     self.knock_later(&found, place);
                     return Ok((found, Answer::Reject(reason)));
                 }
-                Judged::Admit(session, place) => self.admit(&found, session, &place).await?,
+                Judged::Admit(session, place) => match self.admit(&found, session, &place).await {
+                    // Somebody else was quicker: judged again.
+                    Ok(()) | Err(StoreError::Conflict) => {}
+                    Err(error) => return Err(error),
+                },
                 Judged::Outdated => {}
             }
         }

@@ -6,8 +6,10 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::Gate;
@@ -25,6 +27,10 @@ use crate::store::{Noun, StoreError, Tx};
 pub(super) const RECORDS: usize = 8_192;
 /// Records in one transaction.
 const GROUP: usize = 256;
+
+/// How long the records of a group that failed are tried alone: a bad record fails at once, a database that is away
+/// takes seconds for each.
+const ALONE: Duration = Duration::from_secs(10);
 
 /// One accounting packet.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -91,7 +97,13 @@ impl Gate {
 
     /// A record that cannot be written must not keep the others of its group from being acknowledged.
     async fn write_alone(&self, group: &mut Vec<Queued>, remembered: &mut Remembered) {
+        let patience = Instant::now() + ALONE;
         for queued in group.drain(..) {
+            if Instant::now() >= patience {
+                // It is not a record, it is the database: the rest waits at the routers.
+                self.metrics.dropped("accounting_not_written");
+                continue;
+            }
             let alone = std::slice::from_ref(&queued);
             match self.write_group(alone, remembered).await {
                 Ok(()) => self.acknowledge_records(std::iter::once(queued)),
@@ -112,7 +124,15 @@ impl Gate {
     }
 
     async fn write_group(&self, group: &[Queued], remembered: &mut Remembered) -> Result<(), StoreError> {
-        remembered.started.clear();
+        let written = self.commit_group(group, remembered).await;
+        if written.is_err() {
+            // Nothing of it was written, so nothing of it is known: a reboot is to be noticed again.
+            *remembered = Remembered::default();
+        }
+        written
+    }
+
+    async fn commit_group(&self, group: &[Queued], remembered: &mut Remembered) -> Result<(), StoreError> {
         let mut tx = self.store.begin().await?;
         for queued in group {
             match &queued.notice {
@@ -123,7 +143,7 @@ impl Gate {
                 }
             }
         }
-        let committed = tx.commit(self.now()).await.inspect_err(|_| *remembered = Remembered::default())?;
+        let committed = tx.commit(self.now()).await?;
         self.metrics.record_groups.inc();
         self.after(&committed);
         // The connection is in the database before its slot is free: no dial finds neither.
@@ -229,5 +249,73 @@ impl Gate {
                 tracing::warn!(%error, "a signing router could not be remembered; its next request tries again")
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::{Clock, SettableClock};
+    use crate::crypto::seal::{Keyring, MasterKey};
+    use crate::domain::audit::Actor;
+    use crate::domain::connection::{Authentic, Traffic};
+    use crate::domain::id::RouterId;
+    use crate::domain::router::{Demand, source_network};
+    use crate::entropy::SystemEntropy;
+    use crate::secret::Secret;
+    use crate::store::Store;
+    use crate::store::router::RouterForm;
+    use tokio_util::task::TaskTracker;
+
+    const NOW: Timestamp = Timestamp::from_millis(1_795_428_000_000);
+
+    fn start(router: RouterId, acct_session_id: &str) -> Notice {
+        let address = IpAddr::from([192, 0, 2, 1]);
+        Notice::Connection(Box::new(Record {
+            report: Report::Start,
+            nas: NasKey { router, address, identifier: "box".to_owned() },
+            acct_session_id: acct_session_id.to_owned(),
+            user_name: b"ann".to_vec(),
+            class: None,
+            station: None,
+            nas_ip: None,
+            framed_ip: None,
+            server: Some(address),
+            authentic: Authentic::Radius,
+            arrived: NOW,
+            delay: Duration::ZERO,
+            lasted: Duration::ZERO,
+            traffic: Traffic::default(),
+        }))
+    }
+
+    #[tokio::test]
+    async fn a_bad_record_neither_holds_its_group_back_nor_hides_a_reboot() {
+        let dir = tempfile::tempdir().unwrap();
+        let clock = Arc::new(SettableClock::new(NOW));
+        let url = format!("sqlite:{}", dir.path().join("test.db").display());
+        let ring = Keyring::new(MasterKey::new([7; 32]));
+        let store = Store::open(&url, ring, Arc::new(SystemEntropy), NOW).await.unwrap();
+        let gate = Gate::open(store, clock.clone(), Arc::new(SystemEntropy)).await.unwrap();
+        let form = RouterForm {
+            name: "office".to_owned(),
+            address: source_network("192.0.2.1").unwrap(),
+            coa_port: 3799,
+            message_authenticator: Demand::Auto,
+        };
+        let router = gate.add_router(&Actor::CommandLine, &form, &Secret::new("secret")).await.unwrap();
+        let (tracker, cancel) = (TaskTracker::new(), CancellationToken::new());
+        tracker.spawn(gate.clone().write_records(cancel.clone()));
+        gate.report(start(router, "81100001")).unwrap().await.unwrap();
+        clock.advance(Duration::from_secs(60));
+        // Both wait before the writer runs again: they share a group.
+        let Notice::Connection(mut after_reboot) = start(router, "81200001") else { unreachable!() };
+        after_reboot.arrived = clock.now();
+        let good = gate.report(Notice::Connection(after_reboot)).unwrap();
+        let bad = gate.report(start(RouterId(999), "81200002")).unwrap();
+        assert!(good.await.is_ok());
+        assert!(bad.await.is_err(), "never acknowledged: the router sends it again");
+        assert_eq!(gate.reader().open_connection_count().await.unwrap(), 1, "the older one went down with the reboot");
+        cancel.cancel();
     }
 }

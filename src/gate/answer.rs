@@ -19,6 +19,7 @@ use crate::store::prompt::{Asked, StoredButton};
 use crate::store::session::NewSession;
 use crate::store::{StoreError, Tx};
 use crate::text::Arg;
+use std::sync::PoisonError;
 use std::time::Duration;
 
 /// The mark of the last update handled, and of when.
@@ -28,6 +29,10 @@ const UPDATE_AT: &str = "telegram_update_at";
 const NUMBERS_HOLD: Duration = Duration::from_secs(6 * 24 * 3600);
 /// An id this far behind the last one is a new numbering, not an old update.
 const OLD_IDS: i64 = 100_000;
+/// An update that fails for good is passed over at this try.
+const UPDATE_TRIES: u32 = 3;
+/// Answers that wait for one chat; above it the person's words are not answered until some have left.
+const UNREAD: i64 = 30;
 /// A button of a list works this long.
 const LIST_BUTTONS: Duration = Duration::from_secs(24 * 3600);
 /// [Not now] is silence for this long.
@@ -52,7 +57,13 @@ impl Updates for Gate {
     }
 
     async fn handle(&self, update: Incoming) -> Result<Option<Toast>, NotHandled> {
-        self.handle_update(update).await.map_err(|error| NotHandled(error.to_string()))
+        let id = update.update_id;
+        let handled = match self.handle_update(update).await {
+            // What fails by itself and not by the moment would keep everybody's updates waiting behind it for good.
+            Err(error) if error.is_lasting() && self.fails_again(id) => self.pass_over(id, &error).await,
+            handled => handled,
+        };
+        handled.map_err(|error| NotHandled(error.to_string()))
     }
 }
 
@@ -66,7 +77,8 @@ impl Gate {
     async fn handle_update(&self, update: Incoming) -> Result<Option<Toast>, StoreError> {
         let now = self.now();
         let mut tx = self.store.begin().await?;
-        let last = tx.mark(UPDATE).await?;
+        // Held: two instances that fetch the same update for a moment do not both apply it.
+        let last = tx.hold_mark(UPDATE).await?;
         let at = tx.mark(UPDATE_AT).await?.map(Timestamp::from_millis);
         let holds = at.is_some_and(|at| now < at + NUMBERS_HOLD);
         let id = update.update_id;
@@ -88,6 +100,26 @@ impl Gate {
         Ok(toast.map(|text| Toast { text }))
     }
 
+    /// Whether this update has failed so often that it is passed over.
+    fn fails_again(&self, id: i64) -> bool {
+        let mut stuck = self.stuck_update.lock().unwrap_or_else(PoisonError::into_inner);
+        *stuck = if stuck.0 == id { (id, stuck.1 + 1) } else { (id, 1) };
+        stuck.1 >= UPDATE_TRIES
+    }
+
+    /// Notes an update as handled that cannot be; operators are told.
+    async fn pass_over(&self, id: i64, error: &StoreError) -> Result<Option<Toast>, StoreError> {
+        let now = self.now();
+        tracing::error!(update = id, %error, "an update cannot be handled: passed over");
+        let mut tx = self.store.begin().await?;
+        tx.set_mark(UPDATE, id).await?;
+        tx.set_mark(UPDATE_AT, now.millis()).await?;
+        let text = format!("Something that a person sent to the bot could not be handled: {error}.");
+        tx.raise("update", "bot", &text, now).await?;
+        self.commit(tx, Ended::default()).await?;
+        Ok(None)
+    }
+
     async fn hear_person(
         &self,
         tx: &mut Tx,
@@ -95,6 +127,11 @@ impl Gate {
         what: &What,
         ended: &mut Ended,
     ) -> Result<Option<String>, StoreError> {
+        let words = matches!(what, What::Command(_) | What::Text(_));
+        if words && tx.waiting_in(sender.telegram_id).await? >= UNREAD {
+            // Who writes faster than the answers leave is not answered for a while: the outbox stays bounded.
+            return Ok(None);
+        }
         match what {
             What::Command(command) => self.obey(tx, sender, *command, ended).await.map(|()| None),
             What::Text(text) => self.listen(tx, sender, text).await.map(|()| None),
@@ -109,6 +146,10 @@ impl Gate {
     async fn press(&self, tx: &mut Tx, sender: &Sender, token: &str, ended: &mut Ended) -> Result<String, StoreError> {
         let (presser, language) = self.speaker(tx, sender).await?;
         let say = |key: &str| self.texts.plain(language, key);
+        if !token.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            // None of ours: a client can send what it likes.
+            return Ok(say("press-late"));
+        }
         let Some(button) = tx.button(token).await? else { return Ok(say("press-late")) };
         let Some(presser) = presser.filter(|_| button.telegram_id == sender.telegram_id) else {
             return Ok(say("press-not-yours"));
@@ -137,6 +178,7 @@ impl Gate {
             Standing::NotYours => return Ok("press-not-yours"),
             Standing::Answered => return Ok("press-answered"),
             Standing::TooLate => return Ok("press-late"),
+            Standing::Open if button.used_at.is_some() => return Ok("press-answered"),
             Standing::Open => {}
         }
         let Some(mut case) = self.case(tx, asked.prompt.account).await? else { return Ok("press-late") };
@@ -433,7 +475,7 @@ impl Gate {
             key: "knock-question",
             args: vec![
                 ("account", case.entry.account.name.clone()),
-                ("address", place.station.clone()),
+                ("address", place.shown()),
                 ("router", router.to_owned()),
             ],
             actions: vec![
@@ -489,7 +531,7 @@ impl Gate {
             key: "caller-notice",
             args: vec![
                 ("account", case.entry.account.name.clone()),
-                ("address", place.station.clone()),
+                ("address", place.shown()),
                 ("router", router.to_owned()),
                 ("time", self.moment(case, self.now())),
             ],

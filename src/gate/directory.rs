@@ -250,7 +250,10 @@ impl Directory {
     pub async fn warm(&self, limit: i64) -> Result<usize, StoreError> {
         let ids = self.reader.account_ids(limit).await?;
         for id in &ids {
-            self.read(*id).await?;
+            // One that cannot be read is told when it is dialled; it keeps nobody else out.
+            if let Err(error) = self.read(*id).await {
+                tracing::error!(account = id.0, %error, "an account cannot be read");
+            }
         }
         Ok(ids.len())
     }
@@ -308,7 +311,7 @@ impl Directory {
         let seen = self.recent.lock().unwrap_or_else(PoisonError::into_inner).seen;
         let changes = self.reader.changes(seen).await?;
         let nouns = match &changes.rows {
-            Some(rows) => self.drop_changes(rows, changes.last),
+            Some(rows) => self.drop_changes(rows),
             None => self.drop_everything(changes.last),
         };
         if nouns.contains(&Noun::Setting) {
@@ -318,11 +321,13 @@ impl Directory {
         if nouns.contains(&Noun::Router) {
             self.routers.store(Arc::new(read_routers(&self.reader).await?));
         }
+        // Only now: had one of those reads failed, the same changes must be found again.
+        self.recent.lock().unwrap_or_else(PoisonError::into_inner).seen = changes.last;
         self.proven.fetch_max(u64::try_from(began.as_millis()).unwrap_or(u64::MAX), Ordering::AcqRel);
         Ok(if nouns.is_empty() { Followed::Nothing } else { Followed::Changes })
     }
 
-    fn drop_changes(&self, rows: &[(i64, Change)], last: i64) -> Vec<Noun> {
+    fn drop_changes(&self, rows: &[(i64, Change)]) -> Vec<Noun> {
         let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
         let mut nouns = Vec::new();
         for (seq, change) in rows {
@@ -332,7 +337,6 @@ impl Directory {
                 nouns.push(change.noun);
             }
         }
-        recent.seen = recent.seen.max(last);
         nouns
     }
 
@@ -340,7 +344,6 @@ impl Directory {
         let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
         recent.changes.clear();
         recent.floor = recent.floor.max(last);
-        recent.seen = last;
         self.entries.invalidate_all();
         self.unknown.invalidate_all();
         vec![Noun::Account, Noun::Setting, Noun::Router, Noun::Work]

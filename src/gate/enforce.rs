@@ -8,9 +8,9 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::Gate;
 use super::ports::{CutOutcome, Cutter, Target};
 use super::session::Ended;
+use super::{Gate, STANDBY};
 use crate::clock::Timestamp;
 use crate::store::cut::Cut;
 use crate::store::{StoreError, Tx};
@@ -35,7 +35,7 @@ impl Gate {
             let next = if self.leads(ROLE).await {
                 self.begin_due_cuts(&cutter, &mut running, &mut under_way).await
             } else {
-                Ok(None)
+                Ok(Some(self.now() + STANDBY))
             };
             let at = self.next_look(next, "cuts cannot be read; trying again", LONGEST_WAIT);
             tokio::select! {
@@ -80,11 +80,13 @@ impl Gate {
             Ok(None) => None,
             Err(error) => {
                 tracing::error!(%error, "a cut cannot be prepared; trying again");
-                return;
+                // It is still due: without a pause it would be tried without end.
+                return tokio::time::sleep(FIRST_WAIT).await;
             }
         };
         if let Err(error) = self.note_cut(&cut, outcome).await {
             tracing::error!(%error, "the outcome of a cut cannot be written; it is tried again");
+            tokio::time::sleep(FIRST_WAIT).await;
         }
     }
 

@@ -5,25 +5,27 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::Gate;
 use super::letter::{Label, Question};
 use super::session::{Case, Ended, Outcome};
+use super::{Gate, STANDBY};
 use crate::clock::Timestamp;
 use crate::domain::access::Door;
 use crate::domain::audit::Actor;
 use crate::domain::connection::{Authentic, Presence};
-use crate::domain::id::{AccountId, ConnectionId};
+use crate::domain::id::{AccountId, ConnectionId, PromptId};
 use crate::domain::policy::{OverLimit, WithoutSession};
 use crate::domain::prompt::{Action, Kind, State as PromptState};
-use crate::domain::session::Event;
+use crate::domain::session::{Event, Why};
 use crate::store::alarm::Raised;
-use crate::store::connection::{ClassSeen, Connection, Kept};
+use crate::store::connection::{ClassSeen, Connection, Kept, LOST};
 use crate::store::prompt::Asked;
 use crate::store::{StoreError, Tx};
-use crate::text::Arg;
+use crate::text::{Arg, one_line};
 
 /// The lifecycle looks at least this often, whatever the due times say.
 const LOOK_AGAIN: Duration = Duration::from_secs(30);
+/// What could not be done is tried again after this.
+const TRY_AGAIN: Duration = Duration::from_secs(5);
 /// The role of the instance that keeps the due times.
 const ROLE: &str = "lifecycle";
 
@@ -31,7 +33,8 @@ impl Gate {
     /// Does what is due, then sleeps to the next due time or to a wake-up.
     pub(super) async fn run_lifecycle(self: Arc<Self>, cancel: CancellationToken) {
         while !cancel.is_cancelled() {
-            let next = if self.leads(ROLE).await { self.do_what_is_due().await } else { Ok(None) };
+            let next =
+                if self.leads(ROLE).await { self.do_what_is_due().await } else { Ok(Some(self.now() + STANDBY)) };
             let at = self.next_look(next, "due times cannot be kept; trying again", LOOK_AGAIN);
             tokio::select! {
                 () = cancel.cancelled() => return,
@@ -43,34 +46,43 @@ impl Gate {
         }
     }
 
+    /// One round over everything that is due. What cannot be done stops nothing else: it is tried again soon.
     async fn do_what_is_due(&self) -> Result<Option<Timestamp>, StoreError> {
-        self.hear_everything().await?;
-        self.end_and_remind().await?;
-        self.lapse_prompts().await?;
-        self.cut_unanswered().await?;
+        let failed = self.hear_everything().await?
+            + self.end_and_remind().await?
+            + self.lapse_prompts().await?
+            + self.cut_unanswered().await?;
         let reader = self.reader();
         let due = [reader.next_due_session().await?, reader.next_due_prompt().await?, reader.next_unanswered().await?];
-        Ok(due.into_iter().flatten().min())
+        let again = (failed > 0).then(|| self.now() + TRY_AGAIN);
+        // What is past is what failed: it must not hide when the next one is due.
+        Ok(due.into_iter().flatten().filter(|at| *at > self.now()).chain(again).min())
     }
 
-    /// Every session hears of its fresh connections.
-    async fn hear_everything(&self) -> Result<(), StoreError> {
+    /// Every session hears of its fresh connections; gives how many could not.
+    async fn hear_everything(&self) -> Result<usize, StoreError> {
         let mut tx = self.store.begin().await?;
         let accounts = tx.fresh_accounts().await?;
         drop(tx);
+        let mut failed = 0;
         for account in accounts {
-            let mut tx = self.store.begin().await?;
-            let mut ended = Ended::default();
-            let case = match account {
-                Some(account) => self.case(&mut tx, account).await?,
-                None => None,
-            };
-            match case {
-                Some(mut case) => self.hear(&mut tx, &mut case, &mut ended).await?,
-                None => self.hear_nobodys(&mut tx, account).await?,
-            }
-            self.commit(tx, ended).await?;
+            failed += missed("an account cannot hear of its connections", account, self.hear_one(account).await);
         }
+        Ok(failed)
+    }
+
+    async fn hear_one(&self, account: Option<AccountId>) -> Result<(), StoreError> {
+        let mut tx = self.store.begin().await?;
+        let mut ended = Ended::default();
+        let case = match account {
+            Some(account) => self.case(&mut tx, account).await?,
+            None => None,
+        };
+        match case {
+            Some(mut case) => self.hear(&mut tx, &mut case, &mut ended).await?,
+            None => self.hear_nobodys(&mut tx, account).await?,
+        }
+        self.commit(tx, ended).await?;
         Ok(())
     }
 
@@ -78,6 +90,7 @@ impl Gate {
     pub(super) async fn hear(&self, tx: &mut Tx, case: &mut Case, ended: &mut Ended) -> Result<(), StoreError> {
         for connection in tx.fresh_connections(Some(case.entry.account.id)).await? {
             let event = match connection.ended_at {
+                Some(_) if connection.cause.as_deref() == Some(LOST) => Event::Lost(connection.id),
                 Some(_) => Event::Stopped(connection.id),
                 None => Event::Seen { connection: connection.id, place: connection.place() },
             };
@@ -175,7 +188,7 @@ impl Gate {
     }
 
     async fn alarm_no_session(&self, tx: &mut Tx, connection: &Connection) -> Result<(), StoreError> {
-        let name = String::from_utf8_lossy(&connection.user_name).into_owned();
+        let name = one_line(&String::from_utf8_lossy(&connection.user_name));
         let routers = tx.routers().await?;
         let router =
             routers.iter().find(|router| router.id == connection.router).map_or("?", |router| router.name.as_str());
@@ -212,22 +225,28 @@ impl Gate {
         }
     }
 
-    /// Sessions that are due end, or their person is reminded.
-    async fn end_and_remind(&self) -> Result<(), StoreError> {
+    /// Sessions that are due end, or their person is reminded; gives how many could not.
+    async fn end_and_remind(&self) -> Result<usize, StoreError> {
         let mut tx = self.store.begin().await?;
         let due = tx.due_sessions(self.now()).await?;
         drop(tx);
+        let mut failed = 0;
         for account in due {
-            let mut tx = self.store.begin().await?;
-            let mut ended = Ended::default();
-            if let Some(mut case) = self.case(&mut tx, account).await? {
-                let outcome = self.apply(&mut tx, &mut case, &Event::Due, &Actor::System, &mut ended).await?;
-                if let Outcome::Unchanged(_) = outcome {
-                    self.remind(&mut tx, &mut case).await?;
-                }
-            }
-            self.commit(tx, ended).await?;
+            failed += missed("a due session cannot be ended", Some(account), self.end_or_remind(account).await);
         }
+        Ok(failed)
+    }
+
+    async fn end_or_remind(&self, account: AccountId) -> Result<(), StoreError> {
+        let mut tx = self.store.begin().await?;
+        let mut ended = Ended::default();
+        if let Some(mut case) = self.case(&mut tx, account).await? {
+            let outcome = self.apply(&mut tx, &mut case, &Event::Due, &Actor::System, &mut ended).await?;
+            if let Outcome::Unchanged(_) = outcome {
+                self.remind(&mut tx, &mut case).await?;
+            }
+        }
+        self.commit(tx, ended).await?;
         Ok(())
     }
 
@@ -278,26 +297,40 @@ impl Gate {
         self.ask(tx, case, &question).await
     }
 
-    /// Prompts whose deadline passed lapse; those to be sent again are.
-    async fn lapse_prompts(&self) -> Result<(), StoreError> {
+    /// Prompts whose deadline passed lapse; those to be sent again are. Gives how many could not.
+    async fn lapse_prompts(&self) -> Result<usize, StoreError> {
         let mut tx = self.store.begin().await?;
         let due = tx.due_prompts(self.now()).await?;
         drop(tx);
-        for asked in due {
-            let mut tx = self.store.begin().await?;
-            let mut ended = Ended::default();
-            self.lapse_or_repeat(&mut tx, &asked, &mut ended).await?;
-            self.commit(tx, ended).await?;
+        let mut failed = 0;
+        for (prompt, account) in due {
+            let done = self.lapse_one(prompt, account).await;
+            failed += missed("a question cannot lapse or be sent again", Some(account), done);
         }
+        Ok(failed)
+    }
+
+    async fn lapse_one(&self, prompt: PromptId, account: AccountId) -> Result<(), StoreError> {
+        let mut tx = self.store.begin().await?;
+        let mut ended = Ended::default();
+        // The account first: what is read after it is held by this transaction.
+        if let Some(mut case) = self.case(&mut tx, account).await?
+            && let Some(asked) = tx.prompt(prompt).await?
+        {
+            self.lapse_or_repeat(&mut tx, &mut case, &asked, &mut ended).await?;
+        }
+        self.commit(tx, ended).await?;
         Ok(())
     }
 
-    async fn lapse_or_repeat(&self, tx: &mut Tx, due: &Asked, ended: &mut Ended) -> Result<(), StoreError> {
+    async fn lapse_or_repeat(
+        &self,
+        tx: &mut Tx,
+        case: &mut Case,
+        asked: &Asked,
+        ended: &mut Ended,
+    ) -> Result<(), StoreError> {
         let now = self.now();
-        let (Some(asked), Some(mut case)) = (tx.prompt(due.prompt.id).await?, self.case(tx, due.prompt.account).await?)
-        else {
-            return Ok(());
-        };
         if asked.prompt.state != PromptState::Pending {
             return Ok(());
         }
@@ -305,38 +338,52 @@ impl Gate {
             let more = asked.resends + 1 < case.policy.prompt_resends;
             let next = (now + case.policy.prompt_resend).min(asked.prompt.deadline);
             tx.mark_resent(asked.prompt.id, more.then_some(next)).await?;
-            return self.ask_again(tx, &case, &asked).await;
+            return self.ask_again(tx, case, asked).await;
         }
-        self.settle(tx, &case, &asked, PromptState::Lapsed, None, "prompt-late").await?;
+        self.settle(tx, case, asked, PromptState::Lapsed, None, "prompt-late").await?;
         if let (Kind::Presence, Some(connection)) = (asked.prompt.kind, asked.connection) {
-            self.hear(tx, &mut case, ended).await?;
-            self.apply(tx, &mut case, &Event::Unanswered(connection), &Actor::System, ended).await?;
-            self.ask_next(tx, &case).await?;
+            self.hear(tx, case, ended).await?;
+            self.apply(tx, case, &Event::Unanswered(connection), &Actor::System, ended).await?;
+            self.ask_next(tx, case).await?;
         }
         Ok(())
     }
 
-    /// A connection whose question ran out is cut, even if the question never left.
-    async fn cut_unanswered(&self) -> Result<(), StoreError> {
+    /// A connection whose question ran out is cut, even if the question never left; gives how many could not be.
+    async fn cut_unanswered(&self) -> Result<usize, StoreError> {
         let mut tx = self.store.begin().await?;
         let due = tx.unanswered_connections(self.now()).await?;
         drop(tx);
+        let mut failed = 0;
         for (account, connection) in due {
-            let mut tx = self.store.begin().await?;
-            let mut ended = Ended::default();
-            if let Some(mut case) = self.case(&mut tx, account).await? {
-                self.hear(&mut tx, &mut case, &mut ended).await?;
-                let outcome =
-                    self.apply(&mut tx, &mut case, &Event::Unanswered(connection), &Actor::System, &mut ended).await?;
-                if let Outcome::Unchanged(_) = outcome {
-                    // Its session is over already: the connection waits for its cut, not for an answer.
-                    tx.set_presence(connection, Presence::NotAsked).await?;
-                }
-            }
-            self.commit(tx, ended).await?;
+            let done = self.cut_if_unanswered(account, connection).await;
+            failed += missed("an unanswered connection cannot be cut", Some(account), done);
         }
+        Ok(failed)
+    }
+
+    async fn cut_if_unanswered(&self, account: AccountId, connection: ConnectionId) -> Result<(), StoreError> {
+        let mut tx = self.store.begin().await?;
+        let mut ended = Ended::default();
+        if let Some(mut case) = self.case(&mut tx, account).await? {
+            self.hear(&mut tx, &mut case, &mut ended).await?;
+            let event = Event::Unanswered(connection);
+            let outcome = self.apply(&mut tx, &mut case, &event, &Actor::System, &mut ended).await?;
+            if let Outcome::Unchanged(Why::Over | Why::HungUp) = outcome {
+                // Its session is over already: the connection waits for its cut, not for an answer.
+                tx.set_presence(connection, Presence::NotAsked).await?;
+            }
+        }
+        self.commit(tx, ended).await?;
         Ok(())
     }
+}
+
+/// Whether one of many could not be done (1) or was (0): logged here, so that the others go on.
+fn missed(what: &'static str, account: Option<AccountId>, done: Result<(), StoreError>) -> usize {
+    let Err(error) = done else { return 0 };
+    tracing::error!(account = account.map(|account| account.0), %error, "{what}; trying again");
+    1
 }
 
 /// Whether a new connection may stay.

@@ -29,6 +29,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{Notify, mpsc, watch};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -56,6 +57,8 @@ use crate::text::Texts;
 
 /// A leader that does not renew for this long has lost its role.
 const LEADERSHIP: Duration = Duration::from_secs(15);
+/// How often an instance that does not lead asks whether it may: a dead leader is followed within 20 s.
+const STANDBY: Duration = Duration::from_secs(5);
 
 /// The use cases, over one store. Shared by every edge as `Arc<Gate>`.
 pub struct Gate {
@@ -76,8 +79,10 @@ pub struct Gate {
     attempts: Queue<Attempt>,
     records: Queue<Queued>,
     wake: Wake,
-    leadership: Mutex<HashMap<&'static str, Timestamp>>,
+    leadership: Mutex<HashMap<&'static str, Held>>,
     bot: watch::Sender<BotState>,
+    /// The update of Telegram that failed last, and how often in a row.
+    stuck_update: Mutex<(i64, u32)>,
 }
 
 /// What the bot is doing, for pages and health.
@@ -99,6 +104,15 @@ pub enum BotState {
         /// The last reason; carries no secret.
         why: String,
     },
+}
+
+/// A role that this instance has.
+#[derive(Debug, Clone, Copy)]
+struct Held {
+    /// Just before it was asked for, by monotonic time.
+    asked_at: Instant,
+    /// Until when it was given, by wall time.
+    until: Timestamp,
 }
 
 /// A bounded queue: both ends, until its worker takes the receiving one.
@@ -157,6 +171,7 @@ impl Gate {
             wake: Wake::default(),
             leadership: Mutex::default(),
             bot: watch::Sender::new(BotState::Off),
+            stuck_update: Mutex::default(),
         }))
     }
 
@@ -262,23 +277,24 @@ impl Gate {
     async fn leads(&self, role: &'static str) -> bool {
         let now = self.now();
         let held = self.held().get(role).copied();
-        if held.is_some_and(|until| now + LEADERSHIP / 3 < until && until <= now + LEADERSHIP) {
+        // A wall clock that is held or set back must not stretch what the others' clocks have ended.
+        if held.is_some_and(|held| held.asked_at.elapsed() < LEADERSHIP / 3 * 2 && now + LEADERSHIP / 3 < held.until) {
             return true;
         }
-        let until = now + LEADERSHIP;
+        let (asked_at, until) = (Instant::now(), now + LEADERSHIP);
         let leads = self.store.lead(role, &self.instance, now, until).await.unwrap_or_else(|error| {
             tracing::warn!(role, %error, "leadership cannot be asked for");
             false
         });
         if leads {
-            self.held().insert(role, until);
+            self.held().insert(role, Held { asked_at, until });
         } else {
             self.held().remove(role);
         }
         leads
     }
 
-    fn held(&self) -> std::sync::MutexGuard<'_, HashMap<&'static str, Timestamp>> {
+    fn held(&self) -> std::sync::MutexGuard<'_, HashMap<&'static str, Held>> {
         self.leadership.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

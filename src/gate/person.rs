@@ -5,6 +5,7 @@ use super::letter::ButtonFor;
 use super::ports::{Button, Command, Keyboard, Sender};
 use super::session::Ended;
 use crate::domain::audit::Actor;
+use crate::domain::connection::Place;
 use crate::domain::id::{AccountId, SessionId};
 use crate::domain::policy::Policy;
 use crate::domain::prompt::Action;
@@ -263,10 +264,10 @@ impl Gate {
 
     fn session_text(&self, user: &User, account: &str, session: &Session, policy: &Policy) -> String {
         let until = self.moment_in(user.language, session.until, policy);
-        let places: Vec<&str> = session
+        let places: Vec<String> = session
             .connections
             .iter()
-            .map(|held| held.place.as_ref().map_or("?", |place| place.station.as_str()))
+            .map(|held| held.place.as_ref().map_or_else(|| "?".to_owned(), Place::shown))
             .collect();
         let args =
             [("account", Arg::Text(account)), ("until", Arg::Text(&until)), ("places", Arg::Text(&places.join(", ")))];

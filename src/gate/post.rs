@@ -1,16 +1,16 @@
 //! The post: delivers the outbox, prompts first, by Telegram's rules; what is delivered is written down.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::Gate;
 use super::letter::{keyboard_from_text, keyboard_to_text, settled_text};
 use super::ports::{Asker, Keyboard, Message, Undelivered};
 use super::session::Ended;
+use super::{Gate, STANDBY};
 use crate::clock::Timestamp;
 use crate::domain::prompt::State as PromptState;
 use crate::store::outbox::{NewMessage, OutboxRow, Urgency};
@@ -22,6 +22,8 @@ const ROLE: &str = "post";
 const CHATS_AT_ONCE: usize = 16;
 /// Longest wait before an undelivered message is tried again.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
+/// The wait after a message whose outcome could not be written.
+const NOT_WRITTEN: Duration = Duration::from_secs(10);
 /// The post looks at least this often.
 const LOOK_AGAIN: Duration = Duration::from_secs(30);
 
@@ -43,7 +45,7 @@ impl Gate {
             let next = if self.leads(ROLE).await {
                 self.begin_deliveries(&asker, &mut running, &mut under_way).await
             } else {
-                Ok(None)
+                Ok(Some(self.now() + STANDBY))
             };
             let at = self.next_look(next, "the outbox cannot be read; trying again", LOOK_AGAIN);
             tokio::select! {
@@ -65,11 +67,7 @@ impl Gate {
         running: &mut JoinSet<i64>,
         under_way: &mut HashSet<i64>,
     ) -> Result<Option<Timestamp>, StoreError> {
-        let mut chats: BTreeMap<i64, Vec<OutboxRow>> = BTreeMap::new();
-        for row in self.reader().due_messages(self.now()).await? {
-            chats.entry(row.chat_id).or_default().push(row);
-        }
-        for (chat, rows) in chats {
+        for (chat, rows) in by_chat(self.reader().due_messages(self.now()).await?) {
             if running.len() < CHATS_AT_ONCE && under_way.insert(chat) {
                 let (gate, asker) = (self.clone(), asker.clone());
                 running.spawn(async move {
@@ -91,7 +89,8 @@ impl Gate {
                 Err(error) => {
                     // Delivered but not written: it is delivered once more rather than never.
                     tracing::error!(%error, "the outcome of a message cannot be written");
-                    return;
+                    // It is still due: without a pause the person would get it without end.
+                    return tokio::time::sleep(NOT_WRITTEN).await;
                 }
             }
         }
@@ -141,12 +140,12 @@ impl Gate {
                 Ok(Round::Done)
             }
             Err(Undelivered::RetryAfter(wait)) => {
-                tx.retry_message(row.id, "asked to wait", now + *wait).await?;
+                tx.retry_message(row, "asked to wait", now + *wait).await?;
                 Ok(Round::Stuck)
             }
             Err(Undelivered::Unreachable(why)) => {
                 let wait = Duration::from_secs(1).saturating_mul(1 << row.tries.min(6)).min(LONGEST_WAIT);
-                tx.retry_message(row.id, why, now + wait).await?;
+                tx.retry_message(row, why, now + wait).await?;
                 Ok(Round::Stuck)
             }
         }
@@ -168,4 +167,16 @@ impl Gate {
         };
         tx.send(&message, self.now()).await
     }
+}
+
+/// The messages of each chat, the chats in the order of their first message: who is asked something comes first.
+fn by_chat(rows: Vec<OutboxRow>) -> Vec<(i64, Vec<OutboxRow>)> {
+    let mut chats: Vec<(i64, Vec<OutboxRow>)> = Vec::new();
+    for row in rows {
+        match chats.iter_mut().find(|(chat, _)| *chat == row.chat_id) {
+            Some((_, rows)) => rows.push(row),
+            None => chats.push((row.chat_id, vec![row])),
+        }
+    }
+    chats
 }

@@ -6,7 +6,7 @@ use super::{Gate, Refused};
 use crate::domain::access::SLOT;
 use crate::domain::account::Lock;
 use crate::domain::audit::Actor;
-use crate::domain::connection::Presence;
+use crate::domain::connection::{Place, Presence};
 use crate::domain::id::{AccountId, ConnectionId, SessionId};
 use crate::domain::policy::Policy;
 use crate::domain::prompt::{Action, Kind, State as PromptState};
@@ -14,7 +14,7 @@ use crate::domain::session::{Applied, Effect, EndReason, Event, Fate, Session, S
 use crate::store::account::Entry;
 use crate::store::alarm::Raised;
 use crate::store::audit::Deed;
-use crate::store::connection::Connection;
+use crate::store::connection::{Connection, Kept};
 use crate::store::cut::NewCut;
 use crate::store::prompt::Asked;
 use crate::store::{Committed, StoreError, Tx};
@@ -116,14 +116,18 @@ impl Gate {
                 self.settle(tx, case, &prompt, PromptState::Withdrawn, None, "prompt-void").await?;
             }
         }
+        if connections == Fate::Kept {
+            tx.keep_connections(session.id).await?;
+        }
+        for connection in tx.open_connections(session.account).await? {
+            // Nobody has said whose an unconfirmed one is: it is never spared.
+            if connection.session == Some(session.id) && connection.kept == Kept::No {
+                self.cut(tx, &connection, reason.word()).await?;
+            }
+        }
         match connections {
-            Fate::Kept => tx.keep_connections(session.id).await?,
+            Fate::Kept => {}
             Fate::Cut => {
-                for connection in tx.open_connections(session.account).await? {
-                    if connection.session == Some(session.id) {
-                        self.cut(tx, &connection, reason.word()).await?;
-                    }
-                }
                 for accept in tx.late_accepts(session.id, now - SLOT).await? {
                     let cut = NewCut {
                         nas: accept.nas,
@@ -204,7 +208,7 @@ impl Gate {
             key: "presence-question",
             args: vec![
                 ("account", case.entry.account.name.clone()),
-                ("address", row.station.clone().unwrap_or_else(|| "?".to_owned())),
+                ("address", place.as_ref().map_or_else(|| "?".to_owned(), Place::shown)),
                 ("router", router.to_owned()),
                 ("time", self.moment(case, row.started_at)),
             ],

@@ -10,6 +10,7 @@ use super::session::Ended;
 use crate::clock::Timestamp;
 use crate::domain::setting::Level;
 use crate::store::StoreError;
+use crate::store::connection::LOST;
 
 /// How often.
 const EVERY: Duration = Duration::from_secs(60);
@@ -36,6 +37,8 @@ impl Gate {
             tokio::select! {
                 () = cancel.cancelled() => return,
                 () = self.clock.sleep_until(last + EVERY) => {}
+                // A clock that is held stands still, and is to be told of.
+                () = tokio::time::sleep(EVERY) => {}
             }
             let now = self.now();
             if now.since(last) > GAP || now < last {
@@ -48,6 +51,8 @@ impl Gate {
             }
             if let Err(error) = self.sweep(listening_since).await {
                 tracing::error!(%error, "the sweep failed; the next minute tries again");
+                // Where nothing can be written, nothing was listened to either.
+                listening_since = now;
             }
             if pruned_at.is_none_or(|at| now >= at + PRUNE_EVERY) {
                 match self.prune().await {
@@ -80,7 +85,7 @@ impl Gate {
                     acct_session_id = connection.acct_session_id,
                     "silent for three intervals: closed as lost"
                 );
-                tx.end_connection(&connection, "lost", connection.seen_at).await?;
+                tx.end_connection(&connection, LOST, connection.seen_at).await?;
             }
         }
         self.commit(tx, Ended::default()).await?;
@@ -104,7 +109,8 @@ impl Gate {
             let forgotten = tx.prune_sessions(sessions).await?
                 + tx.prune_connections(connections).await?
                 + tx.prune_attempts(attempts).await?
-                + tx.prune_prompts(prompts).await?;
+                + tx.prune_prompts(prompts).await?
+                + tx.prune_cuts(connections).await?;
             tx.commit(now).await?;
             if forgotten == 0 {
                 return Ok(());

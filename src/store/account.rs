@@ -276,11 +276,22 @@ impl Tx {
         of_user(self.sql(), user).await
     }
 
-    /// Everything that the door of the account needs, as this transaction sees it.
+    /// Holds an account as it is until this transaction ends: of two that change it or its session at once, the second
+    /// waits here and then reads what the first left. (SQLite has one writer anyway.)
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn hold_account(&mut self, id: AccountId) -> Result<()> {
+        sqlx::query("update accounts set version = version where id = $1").bind(id.0).execute(self.sql()).await?;
+        Ok(())
+    }
+
+    /// Everything that the door of the account needs, as this transaction sees it; held as by [`Tx::hold_account`].
     ///
     /// # Errors
     /// As [`Reader::entry`].
     pub async fn entry(&mut self, id: AccountId) -> Result<Option<Entry>> {
+        self.hold_account(id).await?;
         let keys = self.keys.clone();
         entry(self.sql(), &keys, id).await
     }

@@ -174,6 +174,15 @@ impl Tx {
         Ok(())
     }
 
+    /// The stored number `name`, held as it is until this transaction ends.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn hold_mark(&mut self, name: &'static str) -> Result<Option<i64>> {
+        sqlx::query("update meta set value = value where name = $1").bind(name).execute(self.sql()).await?;
+        mark(self.sql(), name).await
+    }
+
     /// The stored number `name`.
     ///
     /// # Errors

@@ -6,7 +6,7 @@ use sqlx::AnyConnection;
 use sqlx::any::AnyRow;
 
 use super::error::Result;
-use super::field::{Fields, each};
+use super::field::{Fields, each, readable};
 use super::{LIST_ROWS, Noun, Reader, Tx};
 use crate::clock::Timestamp;
 use crate::domain::connection::{Authentic, OpenConnection, Place, Presence, Record, Report, SAME_START, Traffic};
@@ -62,6 +62,9 @@ impl Connection {
         self.station.as_ref().map(|station| Place { router: self.router, station: station.clone() })
     }
 }
+
+/// The cause of an end that nobody reported: the connection may still be up.
+pub const LOST: &str = "lost";
 
 /// Whether a connection brought a Class of ours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -265,7 +268,9 @@ impl Tx {
         };
         match (booking.record.report, known.ended_at, known.cause.as_deref()) {
             (Report::Start | Report::Interim, None, _) => self.renew(booking, &known).await,
-            (Report::Interim, Some(_), Some("lost" | "gone")) => self.reopen(booking, &known).await,
+            // What was concluded, not reported, may have been wrong: two boxes behind one address and name look like a
+            // box that is rebooted again and again.
+            (Report::Interim, Some(_), Some(LOST | "gone" | "reboot")) => self.reopen(booking, &known).await,
             (Report::Start | Report::Interim, Some(_), _) => Ok(()),
             (Report::Stop(cause), None, _) => self.close(booking, &known, cause).await,
             (Report::Stop(_), Some(_), _) => self.count(booking, known.id).await,
@@ -292,7 +297,7 @@ impl Tx {
         let apart = found.started_at.since(started).max(started.since(found.started_at));
         if found.ended_at.is_none() && apart > SAME_START {
             // The router uses the id again: the Stop of the older connection never came.
-            self.end_connection(&found, "lost", booking.record.arrived).await?;
+            self.end_connection(&found, LOST, booking.record.arrived).await?;
             return Ok(None);
         }
         Ok(Some(found))
@@ -338,11 +343,12 @@ impl Tx {
         Ok(())
     }
 
-    /// A running connection was heard of again. If its session is over, the gate looks at it once more (closing rule).
+    /// A running connection was heard of again. If its session is over, or it never had one (a machine's), the gate looks
+    /// at it once more (closing rule).
     async fn renew(&mut self, booking: &Booking<'_>, known: &Connection) -> Result<()> {
         self.count(booking, known.id).await?;
         let done = sqlx::query(
-            "update connections set fresh = 1 where id = $1 and kept = 0 and fresh is null and session_id is not null
+            "update connections set fresh = 1 where id = $1 and kept = 0 and fresh is null and classed = 1
              and not exists (select 1 from sessions s where s.id = connections.session_id and s.ended_at is null)",
         )
         .bind(known.id.0)
@@ -446,7 +452,7 @@ impl Tx {
         .bind(LIST_ROWS)
         .fetch_all(self.sql())
         .await?;
-        each(&rows, read)
+        Ok(readable(&rows, read))
     }
 
     /// Connections of an account (or of none) that its session has yet to hear of, oldest first; at most [`LIST_ROWS`].
@@ -529,15 +535,18 @@ impl Tx {
         Ok(())
     }
 
-    /// Marks the open connections of a session as spared by its end.
+    /// Marks the open, confirmed connections of a session as spared by its end.
     ///
     /// # Errors
     /// The database does not answer.
     pub async fn keep_connections(&mut self, session: SessionId) -> Result<()> {
-        sqlx::query("update connections set kept = 1 where session_id = $1 and ended_at is null")
-            .bind(session.0)
-            .execute(self.sql())
-            .await?;
+        sqlx::query(
+            "update connections set kept = 1
+             where session_id = $1 and ended_at is null and presence = 'confirmed'",
+        )
+        .bind(session.0)
+        .execute(self.sql())
+        .await?;
         Ok(())
     }
 

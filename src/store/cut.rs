@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::error::Result;
-use super::field::{Fields, each};
+use super::field::{Fields, readable};
 use super::{LIST_ROWS, Noun, Reader, Tx};
 use crate::clock::Timestamp;
 use crate::domain::id::{ConnectionId, NasId, SessionId};
@@ -81,7 +81,7 @@ impl Tx {
     pub async fn want_cut(&mut self, cut: &NewCut<'_>, now: Timestamp) -> Result<()> {
         sqlx::query(
             "insert into cuts (nas_id, connection_id, session_id, acct_session_id, user_name, nas_ip, framed_ip, why,
-             created_at, due_at) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9)
+             created_at, due_at) values ($1, $2, (select id from sessions where id = $3), $4, $5, $6, $7, $8, $9, $9)
              on conflict (nas_id, acct_session_id) where done_at is null do update
              set connection_id = coalesce(excluded.connection_id, cuts.connection_id),
              framed_ip = coalesce(excluded.framed_ip, cuts.framed_ip),
@@ -131,6 +131,21 @@ impl Tx {
         Ok(())
     }
 
+    /// Forgets cuts that were done before `before`; at most [`LIST_ROWS`] at a time.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn prune_cuts(&mut self, before: Timestamp) -> Result<u64> {
+        let done = sqlx::query(
+            "delete from cuts where id in (select id from cuts where done_at < $1 order by done_at limit $2)",
+        )
+        .bind(before.millis())
+        .bind(LIST_ROWS)
+        .execute(self.sql())
+        .await?;
+        Ok(done.rows_affected())
+    }
+
     /// The connection is down: what was wanted of it is done.
     pub(super) async fn settle_cut(
         &mut self,
@@ -166,7 +181,7 @@ impl Reader {
         .bind(LIST_ROWS)
         .fetch_all(&mut *self.connection().await?)
         .await?;
-        each(&rows, read)
+        Ok(readable(&rows, read))
     }
 
     /// When the next cut is to be tried.
@@ -192,6 +207,6 @@ impl Reader {
         .bind(LIST_ROWS)
         .fetch_all(&mut *self.connection().await?)
         .await?;
-        each(&rows, read)
+        Ok(readable(&rows, read))
     }
 }

@@ -61,6 +61,19 @@ impl From<sqlx::Error> for StoreError {
 }
 
 impl StoreError {
+    /// Whether the same thing tried again fails again: the row or the value is bad, not the moment.
+    pub fn is_lasting(&self) -> bool {
+        match self {
+            Self::Corrupt { .. } | Self::Setting(_) | Self::Sealed { .. } => true,
+            Self::Driver(error) => error.as_database_error().is_some_and(|error| {
+                // PostgreSQL's class 22: a value that a column does not take.
+                let refused = error.code().is_some_and(|code| code.len() == 5 && code.starts_with("22"));
+                refused || error.is_foreign_key_violation() || error.is_check_violation()
+            }),
+            Self::Url | Self::Taken(_) | Self::Conflict | Self::WrongKey | Self::Migrate(_) => false,
+        }
+    }
+
     /// Names what a unique violation of an insert or update means.
     pub(super) fn taken(what: &'static str) -> impl Fn(sqlx::Error) -> StoreError {
         move |error| match StoreError::from(error) {

@@ -84,6 +84,13 @@ impl<'r> Fields<'r> {
     }
 }
 
+/// The rows of a queue that can be read. One that cannot is logged and left where it is: it must not keep the others from
+/// their turn.
+pub(super) fn readable<T>(rows: &[AnyRow], read: impl Fn(&AnyRow) -> Result<T>) -> Vec<T> {
+    let told = |error: StoreError| tracing::error!(%error, "a row is passed over");
+    rows.iter().filter_map(|row| read(row).map_err(told).ok()).collect()
+}
+
 /// Every row of `rows`, read by `read`.
 pub(super) fn each<T>(rows: &[AnyRow], read: impl Fn(&AnyRow) -> Result<T>) -> Result<Vec<T>> {
     rows.iter().map(read).collect()

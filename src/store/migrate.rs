@@ -19,12 +19,20 @@ struct Step {
     postgres: &'static str,
 }
 
-const STEPS: &[Step] = &[Step {
-    version: 1,
-    name: "first",
-    sqlite: include_str!("../../migrations/sqlite/0001_first.sql"),
-    postgres: include_str!("../../migrations/postgres/0001_first.sql"),
-}];
+const STEPS: &[Step] = &[
+    Step {
+        version: 1,
+        name: "first",
+        sqlite: include_str!("../../migrations/sqlite/0001_first.sql"),
+        postgres: include_str!("../../migrations/postgres/0001_first.sql"),
+    },
+    Step {
+        version: 2,
+        name: "indexes",
+        sqlite: include_str!("../../migrations/sqlite/0002_indexes.sql"),
+        postgres: include_str!("../../migrations/postgres/0002_indexes.sql"),
+    },
+];
 
 const CHECK: &[u8] = b"radgram";
 

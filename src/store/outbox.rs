@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::error::{Result, StoreError};
-use super::field::{Fields, each};
+use super::field::{Fields, readable};
 use super::{Noun, Reader, Tx};
 use crate::clock::Timestamp;
 use crate::domain::id::PromptId;
@@ -12,6 +12,8 @@ use crate::domain::id::PromptId;
 const ROUND: i64 = 100;
 /// News that could not be delivered for this long is no news: nobody is flooded when the bot comes back after days.
 const NEWS: Duration = Duration::from_secs(24 * 3600);
+/// Messages of one chat among them.
+const ROUND_OF_CHAT: i64 = 5;
 
 /// A message as it is stored. The keyboard is JSON of the gate's own form.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -129,18 +131,36 @@ impl Tx {
         Ok(())
     }
 
-    /// A message is to be tried again at `due`.
+    /// A message is to be tried again at `due`, and not before it what its chat waits for behind it: the order is kept.
     ///
     /// # Errors
     /// The database does not answer.
-    pub async fn retry_message(&mut self, id: i64, outcome: &str, due: Timestamp) -> Result<()> {
+    pub async fn retry_message(&mut self, row: &OutboxRow, outcome: &str, due: Timestamp) -> Result<()> {
         sqlx::query("update outbox set tries = tries + 1, outcome = $1, due_at = $2 where id = $3 and done_at is null")
             .bind(outcome)
             .bind(due.millis())
-            .bind(id)
+            .bind(row.id)
+            .execute(self.sql())
+            .await?;
+        sqlx::query("update outbox set due_at = $1 where chat_id = $2 and done_at is null and due_at < $1")
+            .bind(due.millis())
+            .bind(row.chat_id)
             .execute(self.sql())
             .await?;
         Ok(())
+    }
+
+    /// How many messages wait for a chat.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn waiting_in(&mut self, chat_id: i64) -> Result<i64> {
+        let row =
+            sqlx::query("select cast(count(*) as bigint) as id from outbox where chat_id = $1 and done_at is null")
+                .bind(chat_id)
+                .fetch_one(self.sql())
+                .await?;
+        Fields::of("outbox", &row).int("id")
     }
 
     /// Forgets messages that were done, or pointless to deliver, before `before`.
@@ -157,20 +177,25 @@ impl Tx {
 }
 
 impl Reader {
-    /// The messages to be sent at `now`, prompts first, then in the order in which they were caused.
+    /// The messages to be sent at `now`, prompts first, then in the order in which they were caused; only the first few
+    /// of each chat, so that one with a long queue takes nobody's place.
     ///
     /// # Errors
     /// The database does not answer, or a row is corrupt.
     pub async fn due_messages(&self, now: Timestamp) -> Result<Vec<OutboxRow>> {
         let rows = sqlx::query(
-            "select id, chat_id, prompt_id, edits, text, keyboard, tries, expires_at from outbox
-             where done_at is null and due_at <= $1 order by priority, id limit $2",
+            "select id, chat_id, prompt_id, edits, text, keyboard, tries, expires_at from
+             (select id, chat_id, prompt_id, edits, text, keyboard, tries, expires_at, priority,
+             row_number() over (partition by chat_id order by priority, id) as place
+             from outbox where done_at is null and due_at <= $1) due
+             where place <= $2 order by priority, id limit $3",
         )
         .bind(now.millis())
+        .bind(ROUND_OF_CHAT)
         .bind(ROUND)
         .fetch_all(&mut *self.connection().await?)
         .await?;
-        each(&rows, |row| {
+        Ok(readable(&rows, |row| {
             let fields = Fields::of("outbox", row);
             Ok(OutboxRow {
                 id: fields.int("id")?,
@@ -182,7 +207,7 @@ impl Reader {
                 tries: fields.small("tries")?,
                 expires_at: fields.maybe_time("expires_at")?,
             })
-        })
+        }))
     }
 
     /// When the next message is to be sent.

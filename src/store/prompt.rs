@@ -194,21 +194,24 @@ impl Tx {
         if done.rows_affected() == 1 { Ok(()) } else { Err(StoreError::Conflict) }
     }
 
-    /// Pending prompts whose deadline passed or that are to be sent again at `now`; at most [`LIST_ROWS`].
+    /// Pending prompts, with their accounts, whose deadline passed or that are to be sent again at `now`; at most
+    /// [`LIST_ROWS`].
     ///
     /// # Errors
-    /// As [`Tx::prompt`].
-    pub async fn due_prompts(&mut self, now: Timestamp) -> Result<Vec<Asked>> {
+    /// The database does not answer.
+    pub async fn due_prompts(&mut self, now: Timestamp) -> Result<Vec<(PromptId, AccountId)>> {
         let rows = sqlx::query(
-            "select id, user_id, account_id, kind, state, session_id, connection_id, router_id, station, deadline, resend_at,
-             resends, chat_id, message_id, question, outcome from prompts
+            "select id, account_id from prompts
              where state = 'pending' and (deadline <= $1 or resend_at <= $1) order by deadline, id limit $2",
         )
         .bind(now.millis())
         .bind(LIST_ROWS)
         .fetch_all(self.sql())
         .await?;
-        each(&rows, read)
+        each(&rows, |row| {
+            let fields = Fields::of("prompts", row);
+            Ok((PromptId(fields.int("id")?), AccountId(fields.int("account_id")?)))
+        })
     }
 
     /// Notes that a prompt was sent again, and when it is next.
@@ -299,7 +302,7 @@ impl Tx {
         if done.rows_affected() == 1 { Ok(()) } else { Err(StoreError::Conflict) }
     }
 
-    /// Forgets buttons and settled prompts older than `before`; at most [`LIST_ROWS`] of each at a time.
+    /// Forgets buttons, settled prompts and unfinished dialogues older than `before`; at most [`LIST_ROWS`] of each at a time.
     ///
     /// # Errors
     /// The database does not answer.
@@ -318,7 +321,9 @@ impl Tx {
         .bind(LIST_ROWS)
         .execute(self.sql())
         .await?;
-        Ok(buttons.rows_affected() + prompts.rows_affected())
+        let dialogues =
+            sqlx::query("delete from dialogues where at < $1").bind(before.millis()).execute(self.sql()).await?;
+        Ok(buttons.rows_affected() + prompts.rows_affected() + dialogues.rows_affected())
     }
 
     /// What the bot waits for from this person, in a word, and since when.

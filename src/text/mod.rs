@@ -42,10 +42,49 @@ impl Language {
     }
 }
 
+/// The most characters of a value in a text: the longest are reasons (300) and lists of addresses.
+const VALUE_CHARS: usize = 300;
+
+/// `text` as one line that shows what it says: names and addresses come from strangers, who must not add lines to a
+/// question or turn its words around. Control characters become spaces, marks of direction and invisible ones go, and
+/// what is longer than 300 characters is cut.
+pub fn one_line(text: &str) -> String {
+    let mut line: String = text
+        .chars()
+        .filter(|character| !is_unseen(*character))
+        .map(
+            |character| {
+                if character.is_control() || matches!(character, '\u{2028}' | '\u{2029}') { ' ' } else { character }
+            },
+        )
+        .take(VALUE_CHARS + 1)
+        .collect();
+    if let Some((cut, _)) = line.char_indices().nth(VALUE_CHARS) {
+        line.truncate(cut);
+        line.push('…');
+    }
+    line
+}
+
+/// Marks of direction, of joining and of nothing (Unicode, bidirectional controls and zero-width characters).
+const fn is_unseen(character: char) -> bool {
+    matches!(
+        character,
+        '\u{00ad}'
+            | '\u{061c}'
+            | '\u{180e}'
+            | '\u{200b}'..='\u{200f}'
+            | '\u{202a}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}'
+            | '\u{feff}'
+            | '\u{e0000}'..='\u{e007f}'
+    )
+}
+
 /// A value that a text shows, or chooses its plural form by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Arg<'a> {
-    /// Shown as it is.
+    /// Shown as [`one_line`] leaves it.
     Text(&'a str),
     /// Shown in digits without grouping; chooses plural forms. Exact up to 2^53.
     Number(i64),
@@ -78,7 +117,7 @@ impl From<u32> for Arg<'_> {
 impl<'a> From<Arg<'a>> for FluentValue<'a> {
     fn from(arg: Arg<'a>) -> Self {
         match arg {
-            Arg::Text(text) => text.into(),
+            Arg::Text(text) => one_line(text).into(),
             Arg::Number(number) => number.into(),
         }
     }
@@ -175,6 +214,17 @@ mod tests {
             }
         }
         found
+    }
+
+    #[test]
+    fn a_value_adds_no_line_and_turns_nothing_around() {
+        assert_eq!(one_line("1.2.3.4\n\nAll is well\u{202e}!\0"), "1.2.3.4  All is well! ");
+        assert_eq!(one_line("Анна O\u{200b}k"), "Анна Ok");
+        let cut = one_line(&"я".repeat(1000));
+        assert_eq!((cut.chars().count(), cut.chars().last()), (301, Some('…')));
+        let texts = Texts::new();
+        let args = [("account", Arg::Text("ann\r\n[Yes]"))];
+        assert!(!texts.render(Language::En, "disable-question", &args).contains('\n'));
     }
 
     #[test]

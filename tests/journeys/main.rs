@@ -38,3 +38,4 @@ mod doors;
 mod knock;
 mod presence;
 mod story;
+mod trouble;

@@ -30,6 +30,7 @@ use radgram::secret::Secret;
 use radgram::sim::router::{Dial, DialOutcome, IncomingConfig, Method, RouterConfig, Server, SimRouter, Tunnel};
 use radgram::sim::telegram::{Group, Person, Press, SimMessage, SimTelegram};
 use radgram::store::router::RouterForm;
+use sqlx::Connection;
 use tokio::runtime::Runtime;
 
 use super::postgres::Database;
@@ -234,6 +235,18 @@ impl World {
         self.router.dial(ann_from(caller)).await
     }
 
+    /// Runs a statement on radgram's database behind its back.
+    pub async fn sql(&self, statement: &str) {
+        sqlx::any::install_default_drivers();
+        let mut connection = sqlx::AnyConnection::connect(&self.database()).await.unwrap();
+        sqlx::query(sqlx::AssertSqlSafe(statement.to_owned())).execute(&mut connection).await.unwrap();
+        connection.close().await.unwrap();
+    }
+
+    pub fn database(&self) -> String {
+        database_url(self.folder.path(), &self.base)
+    }
+
     /// Time passes.
     pub fn after(&self, duration: Duration) {
         self.clock.advance(duration);
@@ -351,10 +364,7 @@ async fn start(folder: &Path, clock: &SettableClock) -> Running {
 }
 
 fn write_config(folder: &Path, base: &Base, telegram: &SimTelegram, (auth, acct): (SocketAddr, SocketAddr)) {
-    let url = match base {
-        Base::Sqlite => format!("sqlite:{}", folder.join("radgram.db").display()),
-        Base::Postgres(database) => database.url().to_owned(),
-    };
+    let url = database_url(folder, base);
     let text = format!(
         "[radius]\nauth_listen = [\"{auth}\"]\nacct_listen = [\"{acct}\"]\n\
          [web]\nlisten = \"127.0.0.1:0\"\n\
@@ -366,6 +376,13 @@ fn write_config(folder: &Path, base: &Base, telegram: &SimTelegram, (auth, acct)
         telegram.url(),
     );
     std::fs::write(folder.join("radius.toml"), text).unwrap();
+}
+
+fn database_url(folder: &Path, base: &Base) -> String {
+    match base {
+        Base::Sqlite => format!("sqlite:{}", folder.join("radgram.db").display()),
+        Base::Postgres(database) => database.url().to_owned(),
+    }
 }
 
 impl Drop for World {

@@ -24,6 +24,14 @@ pub(super) fn checked_password(password: &Secret, field: &'static str) -> Result
     }
 }
 
+/// A machine's account gets in without anybody's yes, so it is never a person's at the same time.
+pub(super) fn has_no_machine(account: &Account) -> Result<(), &'static str> {
+    match account.holder {
+        Holder::Machine => Err("the account is marked as having no person; unmark it first"),
+        Holder::Person => Ok(()),
+    }
+}
+
 impl Gate {
     /// Adds an account.
     ///
@@ -65,6 +73,7 @@ impl Gate {
     }
 
     async fn known(&self, tx: &mut Tx, id: AccountId) -> Result<Account, Refused> {
+        tx.hold_account(id).await?;
         tx.account(id).await?.ok_or(Refused::NotFound("no such account"))
     }
 
@@ -83,6 +92,7 @@ impl Gate {
             }));
         }
         if let Some(user) = user {
+            has_no_machine(&account).map_err(Refused::conflict)?;
             if account.user.is_some() {
                 return Err(Refused::conflict("the account is bound to somebody else; unbind it first"));
             }

@@ -3,7 +3,7 @@
 use super::super::refused::taken_at;
 use super::super::session::Ended;
 use super::super::{Gate, Refused};
-use crate::clock::Timestamp;
+use super::account::has_no_machine;
 use crate::domain::account::{Account, account_name, name_key};
 use crate::domain::audit::Actor;
 use crate::domain::id::{AccountId, UserId};
@@ -92,6 +92,9 @@ impl Gate {
         if reason.is_some_and(|reason| reason.chars().count() > 300) {
             return Err(Refused::field("reason", "the reason is longer than 300 characters"));
         }
+        if reason.is_some_and(|reason| reason.contains('\0')) {
+            return Err(Refused::field("reason", "the reason has control characters"));
+        }
         let now = self.now();
         let mut tx = self.store.begin().await?;
         let user = tx.user(id).await?.ok_or(Refused::NotFound("no such user"))?;
@@ -167,7 +170,6 @@ impl Gate {
     /// At the field that is wrong: a bad name, an account of somebody else, the same account twice, one too many.
     pub async fn edit_user(&self, actor: &Actor, id: UserId, form: &UserForm) -> Result<(), Refused> {
         let name = full_name(&form.name).map_err(|why| Refused::field("name", why))?;
-        let now = self.now();
         let mut tx = self.store.begin().await?;
         let user = tx.user(id).await?.ok_or(Refused::NotFound("no such user"))?;
         let policy = tx.settings().await?.policy(&[Level::System]).map_err(crate::store::StoreError::from)?;
@@ -182,7 +184,7 @@ impl Gate {
         let mut ended = Ended::default();
         let mut kept: Vec<AccountId> = Vec::new();
         for (at, field) in form.accounts.iter().enumerate() {
-            let account = self.account_for(&mut tx, actor, id, (field_of(at), field), now).await?;
+            let account = self.account_for(&mut tx, actor, id, (field_of(at), field), &mut ended).await?;
             if kept.contains(&account) {
                 return Err(Refused::field(field_of(at), "the same account twice"));
             }
@@ -206,9 +208,10 @@ impl Gate {
         actor: &Actor,
         user: UserId,
         (at, field): (&'static str, &AccountField),
-        now: Timestamp,
+        ended: &mut Ended,
     ) -> Result<AccountId, Refused> {
         let name = account_name(&field.name).map_err(|why| Refused::field(at, why))?;
+        let now = self.now();
         match tx.account_named(&name_key(&name)).await? {
             None => {
                 let account = tx.add_account(&name, Some(user), now).await.map_err(taken_at(at))?;
@@ -218,9 +221,8 @@ impl Gate {
             }
             Some(account) if account.user == Some(user) => Ok(account.id),
             Some(account) if account.user.is_none() => {
-                tx.bind_account(account.id, Some(user)).await?;
-                let deed = Deed { noun: "account", subject: account.id.0, verb: "bind", detail: &name };
-                tx.write_down(actor, deed, now).await?;
+                has_no_machine(&account).map_err(|why| Refused::field(at, why))?;
+                self.write_binding(tx, actor, &account, Some(user), ended).await?;
                 Ok(account.id)
             }
             Some(_) => Err(Refused::field(at, "the account is bound to somebody else")),
