@@ -288,7 +288,8 @@ impl World {
 
     /// Waits until everything that was to be told is delivered and written down as such.
     pub async fn until_posted(&self) {
-        self.until("the outbox is empty", || async { self.gate().reader().waiting_messages().await.unwrap() == 0 }).await;
+        self.until("the outbox is empty", || async { self.gate().reader().waiting_messages().await.unwrap() == 0 })
+            .await;
     }
 
     async fn until_routers_are_known(&self) {
