@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::ports::{CutOutcome, Cutter, Target};
 use super::session::Ended;
-use super::{Gate, STANDBY};
+use super::{Gate, LEAD_EVERY};
 use crate::clock::Timestamp;
 use crate::store::cut::Cut;
 use crate::store::{StoreError, Tx};
@@ -32,18 +32,16 @@ impl Gate {
         let mut running = JoinSet::new();
         let mut under_way = HashSet::new();
         while !cancel.is_cancelled() {
-            let next = if self.leads(ROLE).await {
-                self.begin_due_cuts(&cutter, &mut running, &mut under_way).await
-            } else {
-                Ok(Some(self.now() + STANDBY))
-            };
-            let at = self.next_look(next, "cuts cannot be read; trying again", LONGEST_WAIT);
+            let leads = self.leads(ROLE).await;
+            let next = if leads { self.begin_due_cuts(&cutter, &mut running, &mut under_way).await } else { Ok(None) };
+            let longest = if leads { LONGEST_WAIT } else { LEAD_EVERY };
+            let at = self.next_look(next, "cuts cannot be read; trying again", longest);
             tokio::select! {
                 () = cancel.cancelled() => return,
                 Some(done) = running.join_next() => under_way.retain(|id| done.as_ref().ok() != Some(id)),
                 () = self.wake.enforce.notified() => {}
                 () = self.clock.sleep_until(at) => {}
-                () = tokio::time::sleep(LONGEST_WAIT) => {}
+                () = tokio::time::sleep(longest) => {}
             }
             if running.is_empty() {
                 // Whatever happened to a task, nothing is under way any more.

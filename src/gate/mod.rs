@@ -57,8 +57,9 @@ use crate::text::Texts;
 
 /// A leader that does not renew for this long has lost its role.
 const LEADERSHIP: Duration = Duration::from_secs(15);
-/// How often an instance that does not lead asks whether it may: a dead leader is followed within 20 s.
-const STANDBY: Duration = Duration::from_secs(5);
+/// How often a worker asks for its role while another leads, so that what that one leaves does not wait long, and while
+/// work of its own is under way, so that nobody else begins the same.
+const LEAD_EVERY: Duration = Duration::from_secs(3);
 
 /// The use cases, over one store. Shared by every edge as `Arc<Gate>`.
 pub struct Gate {

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::letter::{keyboard_from_text, keyboard_to_text, settled_text};
 use super::ports::{Asker, Keyboard, Message, Undelivered};
 use super::session::Ended;
-use super::{Gate, STANDBY};
+use super::{Gate, LEAD_EVERY};
 use crate::clock::Timestamp;
 use crate::domain::prompt::State as PromptState;
 use crate::store::outbox::{NewMessage, OutboxRow, Urgency};
@@ -42,36 +42,40 @@ impl Gate {
         let mut running = JoinSet::new();
         let mut under_way = HashSet::new();
         while !cancel.is_cancelled() {
-            let next = if self.leads(ROLE).await {
-                self.begin_deliveries(&asker, &mut running, &mut under_way).await
+            let leads = self.leads(ROLE).await;
+            let next = if leads {
+                self.begin_deliveries(&asker, (&mut running, &mut under_way), &cancel).await
             } else {
-                Ok(Some(self.now() + STANDBY))
+                Ok(None)
             };
-            let at = self.next_look(next, "the outbox cannot be read; trying again", LOOK_AGAIN);
+            let longest = if leads && running.is_empty() { LOOK_AGAIN } else { LEAD_EVERY };
+            let at = self.next_look(next, "the outbox cannot be read; trying again", longest);
             tokio::select! {
-                () = cancel.cancelled() => return,
+                () = cancel.cancelled() => break,
                 Some(done) = running.join_next() => under_way.retain(|chat| done.as_ref().ok() != Some(chat)),
                 () = self.wake.post.notified() => {}
                 () = self.clock.sleep_until(at) => {}
-                () = tokio::time::sleep(LOOK_AGAIN) => {}
+                () = tokio::time::sleep(longest) => {}
             }
             if running.is_empty() {
                 under_way.clear();
             }
         }
+        // What is on its way is let arrive and written down: the next one would deliver it again.
+        while running.join_next().await.is_some() {}
     }
 
     async fn begin_deliveries(
         self: &Arc<Self>,
         asker: &Arc<dyn Asker>,
-        running: &mut JoinSet<i64>,
-        under_way: &mut HashSet<i64>,
+        (running, under_way): (&mut JoinSet<i64>, &mut HashSet<i64>),
+        cancel: &CancellationToken,
     ) -> Result<Option<Timestamp>, StoreError> {
         for (chat, rows) in by_chat(self.reader().due_messages(self.now()).await?) {
             if running.len() < CHATS_AT_ONCE && under_way.insert(chat) {
-                let (gate, asker) = (self.clone(), asker.clone());
+                let (gate, asker, cancel) = (self.clone(), asker.clone(), cancel.clone());
                 running.spawn(async move {
-                    gate.deliver_chat(rows, asker).await;
+                    gate.deliver_chat(rows, asker, cancel).await;
                     chat
                 });
             }
@@ -81,8 +85,12 @@ impl Gate {
         self.reader().next_due_message().await
     }
 
-    async fn deliver_chat(self: Arc<Self>, rows: Vec<OutboxRow>, asker: Arc<dyn Asker>) {
+    /// Delivers to one chat in order, for as long as this instance leads and is not stopped.
+    async fn deliver_chat(self: Arc<Self>, rows: Vec<OutboxRow>, asker: Arc<dyn Asker>, cancel: CancellationToken) {
         for row in rows {
+            if cancel.is_cancelled() || !self.leads(ROLE).await {
+                return;
+            }
             match self.deliver_one(&row, &asker).await {
                 Ok(Round::Done) => {}
                 Ok(Round::Stuck) => return,

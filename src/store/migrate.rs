@@ -7,7 +7,7 @@ use sqlx::{AnyPool, SqlSafeStr, SqlStr};
 
 use super::error::{Result, StoreError};
 use super::field::Fields;
-use super::{Backend, Store};
+use super::{Backend, Store, Tx};
 use crate::clock::Timestamp;
 use crate::crypto::seal::Place;
 use crate::secret::Secret;
@@ -50,26 +50,57 @@ pub(super) async fn run(pool: &AnyPool, backend: Backend) -> Result<()> {
 
 /// Remembers the master key by a sealed constant, or checks that it is the remembered one.
 pub(super) async fn check_key(store: &Store, now: Timestamp) -> Result<()> {
-    let keys = store.reader.keys.clone();
-    let place = Place { table: "keys", row: keys.id(), column: "sealed_check" };
     let mut tx = store.begin().await?;
-    let rows = sqlx::query("select id, sealed_check from keys").fetch_all(tx.sql()).await?;
-    if rows.is_empty() {
-        sqlx::query("insert into keys (id, created_at, sealed_check) values ($1, $2, $3)")
-            .bind(keys.id())
-            .bind(now.millis())
-            .bind(keys.seal(&Secret::new(CHECK), place))
-            .execute(tx.sql())
-            .await?;
-        tx.commit(now).await?;
-        return Ok(());
+    let mut found = remembered(&mut tx).await?;
+    if found == Remembered::Nothing {
+        // Two instances may open a new database at once: the second waits here, and finds what the first remembers.
+        sqlx::query("update meta set value = value where name = 'change'").execute(tx.sql()).await?;
+        found = remembered(&mut tx).await?;
     }
+    match found {
+        Remembered::This => Ok(()),
+        Remembered::Another => Err(StoreError::WrongKey),
+        Remembered::Nothing => {
+            remember(&mut tx, now).await?;
+            tx.commit(now).await?;
+            Ok(())
+        }
+    }
+}
+
+/// Which master key a database was sealed with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Remembered {
+    Nothing,
+    This,
+    Another,
+}
+
+const fn place(id: i64) -> Place {
+    Place { table: "keys", row: id, column: "sealed_check" }
+}
+
+async fn remembered(tx: &mut Tx) -> Result<Remembered> {
+    let keys = tx.keys.clone();
+    let rows = sqlx::query("select id, sealed_check from keys").fetch_all(tx.sql()).await?;
     for row in &rows {
         let fields = Fields::of("keys", row);
         if fields.int("id")? == keys.id() {
-            let opened = keys.open(&fields.bytes("sealed_check")?, place).map_err(|_| StoreError::WrongKey)?;
-            return if opened.expose() == CHECK { Ok(()) } else { Err(StoreError::WrongKey) };
+            let opened = keys.open(&fields.bytes("sealed_check")?, place(keys.id()));
+            let same = opened.is_ok_and(|opened| opened.expose() == CHECK);
+            return Ok(if same { Remembered::This } else { Remembered::Another });
         }
     }
-    Err(StoreError::WrongKey)
+    Ok(if rows.is_empty() { Remembered::Nothing } else { Remembered::Another })
+}
+
+async fn remember(tx: &mut Tx, now: Timestamp) -> Result<()> {
+    let keys = tx.keys.clone();
+    sqlx::query("insert into keys (id, created_at, sealed_check) values ($1, $2, $3)")
+        .bind(keys.id())
+        .bind(now.millis())
+        .bind(keys.seal(&Secret::new(CHECK), place(keys.id())))
+        .execute(tx.sql())
+        .await?;
+    Ok(())
 }

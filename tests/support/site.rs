@@ -84,8 +84,7 @@ impl Site {
 
     /// A browser that has not logged in.
     pub fn browser(&self) -> Browser {
-        let client = Client::builder().redirect(Policy::none()).no_proxy().build().unwrap();
-        Browser { client, address: self.address.clone(), cookie: None, headers: HeaderMap::new() }
+        Browser::at(&self.address)
     }
 
     /// A browser that has.
@@ -221,6 +220,12 @@ pub struct Browser {
 }
 
 impl Browser {
+    /// One that has not logged in, for the web UI at this address.
+    pub fn at(address: &str) -> Browser {
+        let client = Client::builder().redirect(Policy::none()).no_proxy().build().unwrap();
+        Browser { client, address: address.to_owned(), cookie: None, headers: HeaderMap::new() }
+    }
+
     pub async fn get(&mut self, path: &str) -> Answer {
         self.send(self.client.get(format!("{}{path}", self.address))).await
     }

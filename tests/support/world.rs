@@ -35,7 +35,7 @@ use tokio::runtime::Runtime;
 
 use super::postgres::Database;
 
-pub const SECRET: &str = "a shared secret";
+pub const SECRET: &str = "Geheimnis-of-the-office";
 pub const PASSWORD: &str = "Korrekt-Horse-1";
 /// Where Ann dials from.
 pub const HOME: &str = "203.0.113.7";
@@ -46,6 +46,9 @@ pub const OPERATORS: i64 = -100_500;
 pub const ADMIN: Actor = Actor::CommandLine;
 /// 2026-11-23 10:00 UTC, a Monday.
 const MORNING: i64 = 1_795_428_000_000;
+/// Where the router of the second instance calls from.
+const ANNEX: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
+const CONFIG: &str = "radius.toml";
 /// Longer than anything takes on a slow machine; reached only by a test that fails.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -77,9 +80,16 @@ pub struct World {
     acct: SocketAddr,
 }
 
+/// One radgram on a runtime of its own; it dies when dropped.
 struct Running {
-    runtime: Runtime,
-    app: App,
+    runtime: Option<Runtime>,
+    app: Option<App>,
+}
+
+/// A second radgram on the same database with the same master key, and a router `annex` that asks it.
+pub struct Second {
+    pub router: SimRouter,
+    running: Option<Running>,
 }
 
 /// A person who remembers how far they have read.
@@ -136,30 +146,58 @@ impl World {
 
     /// radgram with a router `office`, an operators' chat, and nobody registered.
     pub async fn on(base: Base) -> Self {
+        Self::through(base, "").await
+    }
+
+    /// The same; Telegram is reached through this proxy, `""` for none.
+    pub async fn through(base: Base, proxy: &str) -> Self {
         let clock = SettableClock::new(Timestamp::from_millis(MORNING));
         let telegram = SimTelegram::start().await.unwrap();
         let ann = Reader::new(telegram.person(1001, "Ann", "en"));
         let operators = telegram.group(OPERATORS, "operators");
         let folder = tempfile::tempdir().unwrap();
         let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        write_config(folder.path(), &base, &telegram, (any, any));
-        let running = start(folder.path(), &clock).await;
-        let (auth, acct) = (running.app.auth[0], running.app.acct[0]);
-        write_config(folder.path(), &base, &telegram, (auth, acct));
-        let router = office((auth, acct), &clock).await;
+        let config = folder.path().join(CONFIG);
+        write_config(&config, &base, (&telegram, proxy), (any, any));
+        let running = start(&config, &clock).await;
+        let (auth, acct) = (running.app().auth[0], running.app().acct[0]);
+        write_config(&config, &base, (&telegram, proxy), (auth, acct));
+        let router = router("office", Ipv4Addr::LOCALHOST, (auth, acct), &clock).await;
         let world = Self { clock, telegram, router, ann, operators, running: Some(running), folder, base, auth, acct };
-        let gate = world.gate();
-        let form = RouterForm {
-            name: "office".to_owned(),
-            address: source_network("127.0.0.1").unwrap(),
-            coa_port: world.router.incoming_addr().unwrap().port(),
-            message_authenticator: Demand::Auto,
-        };
-        gate.add_router(&ADMIN, &form, &Secret::new(SECRET)).await.unwrap();
+        world.add_router("office", &world.router).await;
         world.set("operators_chat", &OPERATORS.to_string()).await;
         world.set("language", "en").await;
         world.until_routers_are_known().await;
         world
+    }
+
+    /// The router as radgram knows it: where it calls from, and where it listens.
+    async fn add_router(&self, name: &str, router: &SimRouter) {
+        let form = RouterForm {
+            name: name.to_owned(),
+            address: source_network(&router.local_addr().ip().to_string()).unwrap(),
+            coa_port: router.incoming_addr().unwrap().port(),
+            message_authenticator: Demand::Auto,
+        };
+        self.gate().add_router(&ADMIN, &form, &Secret::new(SECRET)).await.unwrap();
+    }
+
+    /// A second instance beside this one.
+    pub async fn second(&self) -> Second {
+        assert!(matches!(self.base, Base::Postgres(_)), "a SQLite file has one server");
+        let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let config = self.folder.path().join("second.toml");
+        write_config(&config, &self.base, (&self.telegram, ""), (any, any));
+        let running = start(&config, &self.clock).await;
+        let listens = (running.app().auth[0], running.app().acct[0]);
+        let router = router("annex", ANNEX, listens, &self.clock).await;
+        self.add_router("annex", &router).await;
+        let second = Second { router, running: Some(running) };
+        self.until("the second knows its router", || async {
+            second.gate().directory().routers().of(IpAddr::V4(ANNEX)).is_some()
+        })
+        .await;
+        second
     }
 
     /// The same, with Ann registered through the bot, approved, and bound to the account `ann`.
@@ -170,11 +208,11 @@ impl World {
     }
 
     pub fn gate(&self) -> &Arc<Gate> {
-        &self.running.as_ref().expect("radgram runs").app.gate
+        &self.running.as_ref().expect("radgram runs").app().gate
     }
 
     pub fn web(&self) -> SocketAddr {
-        self.running.as_ref().expect("radgram runs").app.web
+        self.running.as_ref().expect("radgram runs").app().web
     }
 
     pub fn now(&self) -> Timestamp {
@@ -182,7 +220,7 @@ impl World {
     }
 
     pub fn config_file(&self) -> std::path::PathBuf {
-        self.folder.path().join("radius.toml")
+        self.folder.path().join(CONFIG)
     }
 
     pub async fn set(&self, name: &str, value: &str) {
@@ -254,22 +292,18 @@ impl World {
 
     /// radgram stops, as an operator stops it.
     pub async fn stop(&mut self) {
-        let Running { runtime, app } = self.running.take().expect("radgram runs");
-        runtime.spawn(app.stop()).await.unwrap();
-        tokio::task::spawn_blocking(move || runtime.shutdown_timeout(PATIENCE)).await.unwrap();
+        self.running.take().expect("radgram runs").stop().await;
     }
 
     /// radgram dies: no task runs on, nothing is given up.
     pub async fn crash(&mut self) {
-        let Running { runtime, app } = self.running.take().expect("radgram runs");
-        tokio::task::spawn_blocking(move || runtime.shutdown_timeout(PATIENCE)).await.unwrap();
-        drop(app);
+        self.running.take().expect("radgram runs").crash().await;
     }
 
     /// radgram starts on what it left. Leadership that was not given up lapses meanwhile.
     pub async fn start(&mut self) {
         self.after(Duration::from_secs(16));
-        self.running = Some(start(self.folder.path(), &self.clock).await);
+        self.running = Some(start(&self.config_file(), &self.clock).await);
         self.until_routers_are_known().await;
     }
 
@@ -347,35 +381,46 @@ impl Dialled for DialOutcome {
     }
 }
 
-async fn office((auth, acct): (SocketAddr, SocketAddr), clock: &SettableClock) -> SimRouter {
-    let localhost = IpAddr::V4(Ipv4Addr::LOCALHOST);
-    let mut config = RouterConfig::new("office", localhost, Server::new(auth, acct, Secret::new(SECRET)));
+async fn router(
+    identity: &str,
+    address: Ipv4Addr,
+    (auth, acct): (SocketAddr, SocketAddr),
+    clock: &SettableClock,
+) -> SimRouter {
+    let address = IpAddr::V4(address);
+    let mut config = RouterConfig::new(identity, address, Server::new(auth, acct, Secret::new(SECRET)));
     config.timeout = Duration::from_secs(3);
-    config.incoming = Some(IncomingConfig::new(localhost));
+    config.incoming = Some(IncomingConfig::new(address));
     SimRouter::start(config, Arc::new(clock.clone())).await.unwrap()
 }
 
-async fn start(folder: &Path, clock: &SettableClock) -> Running {
-    let config = Config::read(&folder.join("radius.toml"), Environment::default()).unwrap();
+async fn start(config: &Path, clock: &SettableClock) -> Running {
+    let config = Config::read(config, Environment::default()).unwrap();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let clock: Arc<dyn Clock> = Arc::new(clock.clone());
     let app = runtime.spawn(async move { App::start(&config, clock, Arc::new(SystemEntropy)).await });
-    Running { app: app.await.unwrap().unwrap(), runtime }
+    Running { app: Some(app.await.unwrap().unwrap()), runtime: Some(runtime) }
 }
 
-fn write_config(folder: &Path, base: &Base, telegram: &SimTelegram, (auth, acct): (SocketAddr, SocketAddr)) {
+fn write_config(
+    file: &Path,
+    base: &Base,
+    (telegram, proxy): (&SimTelegram, &str),
+    (auth, acct): (SocketAddr, SocketAddr),
+) {
+    let folder = file.parent().expect("the file is in the folder of the world");
     let url = database_url(folder, base);
     let text = format!(
         "[radius]\nauth_listen = [\"{auth}\"]\nacct_listen = [\"{acct}\"]\n\
          [web]\nlisten = \"127.0.0.1:0\"\n\
          [database]\nurl = \"{url}\"\n\
          [secrets]\nmaster_key_file = \"{}\"\n\
-         [telegram]\ntoken = \"{}\"\napi_url = \"{}\"\n",
+         [telegram]\ntoken = \"{}\"\napi_url = \"{}\"\nproxy = \"{proxy}\"\n",
         folder.join("radgram.key").display(),
         SimTelegram::TOKEN,
         telegram.url(),
     );
-    std::fs::write(folder.join("radius.toml"), text).unwrap();
+    std::fs::write(file, text).unwrap();
 }
 
 fn database_url(folder: &Path, base: &Base) -> String {
@@ -385,10 +430,48 @@ fn database_url(folder: &Path, base: &Base) -> String {
     }
 }
 
-impl Drop for World {
+impl Running {
+    fn app(&self) -> &App {
+        self.app.as_ref().expect("it runs until it is stopped")
+    }
+
+    /// As an operator stops it.
+    async fn stop(mut self) {
+        let (runtime, app) = (self.runtime.take().expect("it runs"), self.app.take().expect("it runs"));
+        runtime.spawn(app.stop()).await.unwrap();
+        tokio::task::spawn_blocking(move || runtime.shutdown_timeout(PATIENCE)).await.unwrap();
+    }
+
+    /// No task runs on, nothing is given up.
+    async fn crash(mut self) {
+        let runtime = self.runtime.take().expect("it runs");
+        tokio::task::spawn_blocking(move || runtime.shutdown_timeout(PATIENCE)).await.unwrap();
+    }
+}
+
+impl Drop for Running {
     fn drop(&mut self) {
-        if let Some(Running { runtime, .. }) = self.running.take() {
+        if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_background();
         }
+    }
+}
+
+impl Second {
+    pub fn gate(&self) -> &Arc<Gate> {
+        &self.running.as_ref().expect("the second runs").app().gate
+    }
+
+    /// Ann's client dials at the annex.
+    pub async fn dial(&self) -> DialOutcome {
+        self.router.dial(ann_from(HOME)).await
+    }
+
+    pub async fn stop(&mut self) {
+        self.running.take().expect("the second runs").stop().await;
+    }
+
+    pub async fn crash(&mut self) {
+        self.running.take().expect("the second runs").crash().await;
     }
 }

@@ -1,0 +1,252 @@
+//! Two instances on one PostgreSQL, with one master key, one clock and one Telegram: whatever is done on the one holds
+//! on the other, and nothing is done twice.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+#[path = "support/postgres.rs"]
+mod postgres;
+#[path = "support/world.rs"]
+mod world;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use radgram::domain::id::SessionId;
+use radgram::domain::session::State;
+use radgram::domain::user::UserStep;
+use radgram::gate::{BotState, Gate};
+use radgram::sim::router::{Cause, DialOutcome, DisconnectHabit, StartNotice};
+use radgram::sim::telegram::Outage;
+use sqlx::PgPool;
+use tokio::time::Instant;
+
+use postgres::Database;
+use world::{ADMIN, Base, Dialled, HOME, Second, World, ann_from, hours};
+
+/// A revocation on one instance holds on the other this long after it was committed, at the latest.
+const HOLDS_WITHIN: Duration = Duration::from_secs(2);
+/// Between two dials that look whether it does.
+const PAUSE: Duration = Duration::from_millis(10);
+
+async fn two() -> (World, Second) {
+    let (world, second, _) = two_and_their_database().await;
+    (world, second)
+}
+
+async fn two_and_their_database() -> (World, Second, PgPool) {
+    let database = Database::fresh().await;
+    let pool = PgPool::connect(database.url()).await.unwrap();
+    let world = World::with_ann(Base::Postgres(database)).await;
+    world.set("without_session", "reject").await;
+    // The two routers are two callers; here only the session decides.
+    world.set("new_address", "allow").await;
+    let second = world.second().await;
+    (world, second, pool)
+}
+
+async fn grant(gate: &Gate, world: &World) {
+    gate.grant_session(&ADMIN, world.account("ann").await, hours(2)).await.unwrap();
+}
+
+/// Dials through the second until it is rejected; holds the time since `done` to the limit.
+async fn shut_within_the_limit(second: &Second, done: Instant) {
+    loop {
+        let asked_at = Instant::now();
+        let outcome = second.dial().await;
+        assert!(asked_at.duration_since(done) < HOLDS_WITHIN, "still {outcome:?} after {HOLDS_WITHIN:?}");
+        if matches!(outcome, DialOutcome::Rejected { .. }) {
+            return;
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+/// Dials through the second until it is accepted, and waits for its Start.
+async fn connected(world: &World, second: &Second) -> radgram::sim::router::Tunnel {
+    let account = world.account("ann").await;
+    world
+        .until("the second knows of the session", || async { matches!(second.dial().await, DialOutcome::Connected(_)) })
+        .await;
+    world
+        .until("its Start is booked", || async {
+            !second.gate().reader().entry(account).await.unwrap().unwrap().open.is_empty()
+        })
+        .await;
+    world.until_heard().await;
+    second.router.tunnels().pop().expect("it is up")
+}
+
+#[tokio::test]
+async fn a_block_on_one_holds_on_the_other() {
+    let (world, second) = two().await;
+    grant(world.gate(), &world).await;
+    let tunnel = connected(&world, &second).await;
+    world.gate().decide_user(&ADMIN, world.user().await, UserStep::Block, None).await.unwrap();
+    shut_within_the_limit(&second, Instant::now()).await;
+    assert_eq!(tunnel.ended().await, Cause::AdminReset, "the tunnel of the other instance is cut");
+    assert!(second.dial().await.rejected().contains("blocked"));
+}
+
+#[tokio::test]
+async fn an_end_on_one_holds_on_the_other() {
+    let (world, second) = two().await;
+    // Back and forth: each is the one that hears of it once.
+    for _ in 0..3 {
+        grant(world.gate(), &world).await;
+        let tunnel = connected(&world, &second).await;
+        let session = world.session().await.unwrap();
+        world.gate().end_session(&ADMIN, session.id).await.unwrap();
+        shut_within_the_limit(&second, Instant::now()).await;
+        assert_eq!(tunnel.ended().await, Cause::AdminReset);
+    }
+    grant(second.gate(), &world).await;
+    world.until("the first knows of it", || async { matches!(world.dial().await, DialOutcome::Connected(_)) }).await;
+    second.gate().end_session(&ADMIN, world.session().await.unwrap().id).await.unwrap();
+    let done = Instant::now();
+    while !matches!(world.dial().await, DialOutcome::Rejected { .. }) {
+        assert!(done.elapsed() < HOLDS_WITHIN, "the first still accepts");
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+#[tokio::test]
+async fn an_accept_of_the_other_in_flight_does_not_outlive_the_end() {
+    let (world, second) = two().await;
+    world.request().await;
+    connected(&world, &second).await.hang_up(Cause::UserRequest).await;
+    world.until_heard().await;
+    let mut dial = ann_from(HOME);
+    dial.start = StartNotice::Held;
+    let tunnel = second.router.dial(dial).await.accepted();
+    // Whatever the end itself sends does not arrive: its Start alone must be the end of it.
+    second.router.treat_disconnects(DisconnectHabit::Ignore);
+    world.gate().end_session(&ADMIN, world.session().await.unwrap().id).await.unwrap();
+    shut_within_the_limit(&second, Instant::now()).await;
+    assert!(tunnel.is_up());
+    second.router.treat_disconnects(DisconnectHabit::Obey);
+    tunnel.send_start().await;
+    assert_eq!(tunnel.ended().await, Cause::AdminReset);
+    world.until("the cut is proven", || async { world.gate().reader().pending_cuts().await.unwrap().is_empty() }).await;
+}
+
+#[tokio::test]
+async fn one_polls_and_the_other_takes_over_at_a_stop() {
+    let (mut world, second) = two().await;
+    assert_eq!(world.gate().bot_state(), BotState::Running);
+    until_it_is(&world, second.gate(), BotState::Standby).await;
+    world.stop().await;
+    world.ann.says("/help");
+    world.ann.reads("The bot opens access").await;
+    assert_eq!(second.gate().bot_state(), BotState::Running);
+    world.ann.says("/request_vpn");
+    world.ann.reads("is open until").await;
+    let account = second.gate().reader().account_id("ann").await.unwrap().unwrap();
+    assert_eq!(second.gate().reader().open_session(account).await.unwrap().unwrap().state, State::Granted);
+}
+
+#[tokio::test]
+async fn the_other_takes_over_after_a_crash() {
+    let (mut world, second) = two().await;
+    until_it_is(&world, second.gate(), BotState::Standby).await;
+    world.crash().await;
+    world.ann.says("/help");
+    // What the dead one led lapses.
+    world.after(Duration::from_secs(16));
+    world.ann.reads("The bot opens access").await;
+    assert_eq!(second.gate().bot_state(), BotState::Running);
+}
+
+async fn until_it_is(world: &World, gate: &Arc<Gate>, state: BotState) {
+    world.until("the bot stands so", || async { gate.bot_state() == state }).await;
+}
+
+#[tokio::test]
+async fn messages_of_both_are_delivered_once() {
+    const ROUNDS: usize = 6;
+    let (world, second) = two().await;
+    for round in 0..ROUNDS {
+        let (granting, ending) =
+            if round % 2 == 0 { (world.gate(), second.gate()) } else { (second.gate(), world.gate()) };
+        grant(granting, &world).await;
+        ending.end_session(&ADMIN, world.session().await.unwrap().id).await.unwrap();
+    }
+    world.until_posted().await;
+    assert_eq!(world.ann.count("closed by an operator"), ROUNDS);
+    assert_eq!(world.ann.count("is open until"), ROUNDS);
+}
+
+#[tokio::test]
+async fn a_message_on_its_way_is_delivered_once_though_its_poster_stops() {
+    let (mut world, second, pool) = two_and_their_database().await;
+    world.telegram.outage(Outage::BadGateway);
+    grant(world.gate(), &world).await;
+    let tries = "select cast(coalesce(max(tries), 0) as bigint) from outbox where done_at is null";
+    let tried = || async { sqlx::query_scalar::<_, i64>(tries).fetch_one(&pool).await.unwrap() > 0 };
+    world.until("it was tried", tried).await;
+    // Telegram takes it now, but what became of it cannot be written down yet.
+    let mut lock = pool.begin().await.unwrap();
+    sqlx::query("lock table outbox in share mode").execute(&mut *lock).await.unwrap();
+    world.telegram.outage(Outage::Over);
+    world.after(Duration::from_secs(5));
+    world.ann.reads("is open until").await;
+    let web = world.web();
+    let released = async {
+        while tokio::net::TcpStream::connect(web).await.is_ok() {
+            tokio::time::sleep(PAUSE).await;
+        }
+        lock.commit().await.unwrap();
+    };
+    tokio::join!(world.stop(), released);
+    // The other delivers what comes next, and would have delivered what was left before it.
+    second.gate().end_session(&ADMIN, open_session(&second).await).await.unwrap();
+    world.ann.reads("closed by an operator").await;
+    assert_eq!(world.ann.count("is open until"), 1);
+}
+
+async fn open_session(second: &Second) -> SessionId {
+    let reader = second.gate().reader();
+    let account = reader.account_id("ann").await.unwrap().unwrap();
+    reader.open_session(account).await.unwrap().unwrap().id
+}
+
+#[tokio::test]
+async fn messages_left_by_a_stop_are_delivered_by_the_other() {
+    const MESSAGES: usize = 5;
+    let (mut world, second) = two().await;
+    grant_and_end(&world, second.gate(), MESSAGES).await;
+    world.ann.reads("closed by an operator").await;
+    world.stop().await;
+    let posted = || async { second.gate().reader().waiting_messages().await.unwrap() == 0 };
+    world.until("the other has delivered the rest", posted).await;
+    assert_eq!(world.ann.count("closed by an operator"), MESSAGES);
+    assert_eq!(world.ann.count("is open until"), MESSAGES);
+}
+
+#[tokio::test]
+async fn who_delivers_keeps_the_role_however_long_it_takes() {
+    const MESSAGES: usize = 6;
+    let (world, _second, pool) = two_and_their_database().await;
+    let poster = async || {
+        let owner = "select owner from leaders where role = 'post'";
+        sqlx::query_scalar::<_, String>(owner).fetch_one(&pool).await.unwrap()
+    };
+    let before = poster().await;
+    grant_and_end(&world, world.gate(), MESSAGES).await;
+    // More time passes than a leadership lasts, and the other looks again and again whether it leads.
+    for _ in 0..MESSAGES {
+        world.ann.reads("closed by an operator").await;
+        world.after(Duration::from_secs(4));
+    }
+    world.until_posted().await;
+    assert_eq!(poster().await, before);
+    assert_eq!(world.ann.count("closed by an operator"), MESSAGES);
+    assert_eq!(world.ann.count("is open until"), MESSAGES);
+}
+
+/// Two messages for Ann, so many times: more than Telegram takes at once.
+async fn grant_and_end(world: &World, gate: &Gate, times: usize) {
+    let account = world.account("ann").await;
+    for _ in 0..times {
+        let session = gate.grant_session(&ADMIN, account, hours(2)).await.unwrap();
+        gate.end_session(&ADMIN, session).await.unwrap();
+    }
+}

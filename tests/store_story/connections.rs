@@ -1,0 +1,261 @@
+//! Connections as accounting books them, whatever comes late, twice, or not at all; and the cuts that they settle.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use radgram::clock::Timestamp;
+use radgram::domain::connection::{Authentic, Presence, Record, Report, Traffic};
+use radgram::domain::id::{AccountId, NasId, RouterId, SessionId};
+use radgram::domain::router::NasKey;
+use radgram::store::connection::{Booking, ClassSeen, Connection};
+use radgram::store::cut::NewCut;
+
+use super::{START, Story, at};
+
+const ID: &str = "81500001";
+const ADDRESS: &str = "192.0.2.1";
+const USER_REQUEST: Report = Report::Stop(Some(1));
+
+/// A router whose accounting is booked.
+struct Books<'a> {
+    story: &'a Story,
+    router: RouterId,
+    nas: NasId,
+    account: AccountId,
+    session: SessionId,
+}
+
+impl<'a> Books<'a> {
+    async fn of(story: &'a Story) -> Self {
+        let (router, nas) = story.router(ADDRESS).await;
+        let (_, account) = story.account("ann").await;
+        let session = story.session(account).await.id;
+        Self { story, router, nas, account, session }
+    }
+
+    /// A record of the connection [`ID`] that lasted so many seconds, arriving now.
+    fn record(&self, report: Report, arrived: Timestamp, lasted: u64) -> Record {
+        let address: IpAddr = ADDRESS.parse().unwrap();
+        let octets = lasted * 1_000_000_000;
+        Record {
+            report,
+            nas: NasKey { router: self.router, address, identifier: "office".to_owned() },
+            acct_session_id: ID.to_owned(),
+            user_name: b"ann".to_vec(),
+            class: None,
+            station: Some("203.0.113.7".to_owned()),
+            nas_ip: Some(address),
+            framed_ip: None,
+            server: None,
+            authentic: Authentic::Radius,
+            arrived,
+            delay: Duration::ZERO,
+            lasted: Duration::from_secs(lasted),
+            traffic: Traffic { input_octets: octets, output_octets: octets, input_packets: 1, output_packets: 1 },
+        }
+    }
+
+    async fn book(&self, record: &Record) {
+        let (account, session) = (Some(self.account), Some(self.session));
+        let booking = Booking { record, nas: self.nas, account, session, class: ClassSeen::Ours };
+        let mut tx = self.story.tx().await;
+        tx.book(&booking).await.unwrap();
+        tx.commit(record.arrived).await.unwrap();
+    }
+
+    /// A record is booked, and its session has heard of it.
+    async fn books(&self, report: Report, arrived: Timestamp, lasted: u64) {
+        self.book(&self.record(report, arrived, lasted)).await;
+    }
+
+    async fn rows(&self) -> Vec<Connection> {
+        self.story.store.reader().connections().await.unwrap()
+    }
+
+    #[track_caller]
+    fn only(rows: Vec<Connection>) -> Connection {
+        let [row] = rows.try_into().expect("one row");
+        row
+    }
+
+    async fn row(&self) -> Connection {
+        Self::only(self.rows().await)
+    }
+}
+
+on_both! {
+    async fn a_start_opens_and_its_duplicate_changes_nothing(story: Story) {
+        let books = Books::of(story).await;
+        books.books(Report::Start, at(10), 0).await;
+        let first = books.row().await;
+        assert_eq!((first.started_at, first.ended_at, first.session), (at(10), None, Some(books.session)));
+        books.books(Report::Start, at(15), 0).await;
+        let again = books.row().await;
+        assert_eq!(again, Connection { seen_at: at(15), ..first }, "the start is written once");
+    }
+}
+
+on_both! {
+    async fn an_interim_creates_what_is_missing(story: Story) {
+        let books = Books::of(story).await;
+        let late = Record { delay: Duration::from_secs(5), ..books.record(Report::Interim, at(125), 60) };
+        books.book(&late).await;
+        let row = books.row().await;
+        assert_eq!((row.started_at, row.seen_at, row.ended_at), (at(60), at(125), None));
+        // The Start that was thought lost comes after all.
+        let start = Record { delay: Duration::from_secs(70), ..books.record(Report::Start, at(130), 0) };
+        books.book(&start).await;
+        assert_eq!(books.row().await.started_at, at(60));
+    }
+}
+
+on_both! {
+    async fn a_stop_before_its_start_is_the_whole_connection(story: Story) {
+        let books = Books::of(story).await;
+        books.books(USER_REQUEST, at(100), 40).await;
+        let row = books.row().await;
+        assert_eq!((row.started_at, row.ended_at, row.cause.as_deref()), (at(60), Some(at(100)), Some("1")));
+        assert_eq!(row.traffic.input_octets, 40_000_000_000, "more than 32 bits");
+        let start = Record { delay: Duration::from_secs(45), ..books.record(Report::Start, at(105), 0) };
+        books.book(&start).await;
+        books.books(USER_REQUEST, at(106), 40).await;
+        let late = books.row().await;
+        assert_eq!((late.ended_at, late.cause.as_deref()), (Some(at(100)), Some("1")), "nothing reopens it");
+    }
+}
+
+on_both! {
+    async fn counters_only_grow(story: Story) {
+        let books = Books::of(story).await;
+        books.books(Report::Start, at(0), 0).await;
+        books.books(Report::Interim, at(120), 120).await;
+        // The Interim of the minute before was delayed on its way.
+        let older = Record { delay: Duration::from_secs(61), ..books.record(Report::Interim, at(121), 60) };
+        books.book(&older).await;
+        assert_eq!(books.row().await.traffic.input_octets, 120_000_000_000);
+    }
+}
+
+on_both! {
+    async fn a_lost_connection_is_reopened_by_its_interim(story: Story) {
+        let books = Books::of(story).await;
+        books.books(Report::Start, at(0), 0).await;
+        let mut tx = story.tx().await;
+        let silent = tx.silent_connections(at(180)).await.unwrap();
+        tx.end_connection(&Books::only(silent), "lost", at(180)).await.unwrap();
+        tx.commit(at(180)).await.unwrap();
+        assert_eq!(books.row().await.cause.as_deref(), Some("lost"));
+        books.books(Report::Interim, at(240), 240).await;
+        let row = books.row().await;
+        assert_eq!((row.ended_at, row.cause), (None, None));
+        books.books(USER_REQUEST, at(300), 300).await;
+        books.books(Report::Interim, at(301), 300).await;
+        assert_eq!(books.row().await.ended_at, Some(at(300)), "what has stopped stays so");
+    }
+}
+
+on_both! {
+    async fn an_id_used_again_is_another_connection(story: Story) {
+        let books = Books::of(story).await;
+        books.books(Report::Start, at(0), 0).await;
+        books.books(Report::Start, at(300), 0).await;
+        assert_eq!(books.rows().await.len(), 1, "within 300 s it is the same start");
+        books.books(Report::Start, at(301), 0).await;
+        let [new, old] = books.rows().await.try_into().unwrap();
+        assert_eq!((new.started_at, new.ended_at), (at(301), None));
+        assert_eq!((old.started_at, old.cause.as_deref()), (START, Some("lost")));
+        // A Stop belongs to the one whose start it tells, also when that one is closed already.
+        books.books(USER_REQUEST, at(320), 19).await;
+        let [new, old] = books.rows().await.try_into().unwrap();
+        assert_eq!((new.cause.as_deref(), old.cause.as_deref()), (Some("1"), Some("lost")));
+    }
+}
+
+on_both! {
+    async fn a_reboot_closes_what_is_older(story: Story) {
+        let books = Books::of(story).await;
+        books.books(Report::Start, at(0), 0).await;
+        let other = Record { acct_session_id: "81600001".to_owned(), ..books.record(Report::Start, at(400), 0) };
+        books.book(&other).await;
+        let mut tx = story.tx().await;
+        assert_eq!(tx.swap_reboot_digit(books.nas, '5').await.unwrap(), None);
+        assert_eq!(tx.swap_reboot_digit(books.nas, '6').await.unwrap(), Some('5'));
+        assert_eq!(tx.end_all_of(books.nas, at(400), at(401)).await.unwrap(), 1);
+        tx.commit(at(401)).await.unwrap();
+        let [new, old] = books.rows().await.try_into().unwrap();
+        assert_eq!((new.ended_at, new.acct_session_id.as_str()), (None, "81600001"));
+        assert_eq!((old.ended_at, old.cause.as_deref()), (Some(at(401)), Some("reboot")));
+    }
+}
+
+on_both! {
+    async fn a_session_holds_its_connection_until_it_has_heard_of_the_end(story: Story) {
+        let books = Books::of(story).await;
+        books.books(Report::Start, at(0), 0).await;
+        let id = books.row().await.id;
+        let held = async || story.session_row(books.session).await.connections;
+        let mut tx = story.tx().await;
+        assert_eq!(tx.fresh_accounts().await.unwrap(), [Some(books.account)]);
+        tx.mark_heard(id).await.unwrap();
+        tx.set_presence(id, Presence::Asked { until: at(300) }).await.unwrap();
+        tx.commit(at(1)).await.unwrap();
+        assert_eq!(held().await.first().unwrap().presence, Presence::Asked { until: at(300) });
+        assert_eq!(story.store.reader().next_unanswered().await.unwrap(), Some(at(300)));
+        books.books(Report::Interim, at(60), 60).await;
+        assert_eq!(story.store.reader().fresh_connection_count().await.unwrap(), 0, "an Interim is no news");
+        books.books(USER_REQUEST, at(90), 90).await;
+        assert_eq!(held().await.len(), 1);
+        let mut tx = story.tx().await;
+        assert_eq!(Books::only(tx.fresh_connections(Some(books.account)).await.unwrap()).ended_at, Some(at(90)));
+        tx.mark_heard(id).await.unwrap();
+        tx.commit(at(91)).await.unwrap();
+        assert!(held().await.is_empty());
+    }
+}
+
+on_both! {
+    async fn a_cut_is_wanted_once_and_until_it_is_proven(story: Story) {
+        let books = Books::of(story).await;
+        let cut = NewCut {
+            nas: books.nas,
+            connection: None,
+            session: Some(books.session),
+            acct_session_id: ID,
+            user_name: b"ann",
+            nas_ip: None,
+            framed_ip: None,
+            why: "late accept",
+        };
+        let mut tx = story.tx().await;
+        tx.want_cut(&cut, at(0)).await.unwrap();
+        tx.want_cut(&cut, at(1)).await.unwrap();
+        tx.commit(at(1)).await.unwrap();
+        let wanted = story.store.reader().due_cuts(at(1)).await.unwrap().pop().unwrap();
+        let mut tx = story.tx().await;
+        tx.retry_cut(wanted.id, "no answer", at(30)).await.unwrap();
+        tx.commit(at(2)).await.unwrap();
+        assert_eq!(story.store.reader().next_due_cut().await.unwrap(), Some(at(30)));
+
+        // Its Start comes: it is tried at once, with what the Start told.
+        books.books(Report::Start, at(5), 0).await;
+        let id = books.row().await.id;
+        let mut tx = story.tx().await;
+        tx.want_cut(&NewCut { connection: Some(id), framed_ip: "10.8.0.2".parse().ok(), ..cut.clone() }, at(5)).await.unwrap();
+        tx.commit(at(5)).await.unwrap();
+        let [due] = story.store.reader().due_cuts(at(5)).await.unwrap().try_into().unwrap();
+        assert_eq!((due.id, due.connection, due.tries), (wanted.id, Some(id), 1));
+        assert_eq!(due.framed_ip, "10.8.0.2".parse().ok());
+
+        books.books(USER_REQUEST, at(20), 15).await;
+        assert_eq!(story.store.reader().pending_cuts().await.unwrap(), [], "the Stop proves it");
+        let mut tx = story.tx().await;
+        tx.want_cut(&cut, at(40)).await.unwrap();
+        tx.commit(at(40)).await.unwrap();
+        let [again] = story.store.reader().pending_cuts().await.unwrap().try_into().unwrap();
+        assert_ne!(again.id, wanted.id, "what is done is not undone");
+        let mut tx = story.tx().await;
+        tx.finish_cut(again.id, "gone", at(41)).await.unwrap();
+        tx.commit(at(41)).await.unwrap();
+        assert_eq!(story.store.reader().next_due_cut().await.unwrap(), None);
+    }
+}
