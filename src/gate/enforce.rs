@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::ports::{CutOutcome, Cutter, Target};
 use super::session::Ended;
-use super::{Gate, LEAD_EVERY};
+use super::{Gate, LEAD_EVERY, next_look};
 use crate::clock::Timestamp;
 use crate::store::cut::Cut;
 use crate::store::{StoreError, Tx};
@@ -32,10 +32,11 @@ impl Gate {
         let mut running = JoinSet::new();
         let mut under_way = HashSet::new();
         while !cancel.is_cancelled() {
+            let looked_at = self.now();
             let leads = self.leads(ROLE).await;
             let next = if leads { self.begin_due_cuts(&cutter, &mut running, &mut under_way).await } else { Ok(None) };
             let longest = if leads { LONGEST_WAIT } else { LEAD_EVERY };
-            let at = self.next_look(next, "cuts cannot be read; trying again", longest);
+            let at = next_look(looked_at, next, "cuts cannot be read; trying again", longest);
             tokio::select! {
                 () = cancel.cancelled() => return,
                 Some(done) = running.join_next() => under_way.retain(|id| done.as_ref().ok() != Some(id)),

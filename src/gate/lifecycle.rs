@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::letter::{Label, Question};
 use super::session::{Case, Ended, Outcome};
-use super::{Gate, LEAD_EVERY};
+use super::{Gate, LEAD_EVERY, next_look};
 use crate::clock::Timestamp;
 use crate::domain::access::Door;
 use crate::domain::audit::Actor;
@@ -33,10 +33,11 @@ impl Gate {
     /// Does what is due, then sleeps to the next due time or to a wake-up.
     pub(super) async fn run_lifecycle(self: Arc<Self>, cancel: CancellationToken) {
         while !cancel.is_cancelled() {
+            let looked_at = self.now();
             let leads = self.leads(ROLE).await;
             let next = if leads { self.do_what_is_due().await } else { Ok(None) };
             let longest = if leads { LOOK_AGAIN } else { LEAD_EVERY };
-            let at = self.next_look(next, "due times cannot be kept; trying again", longest);
+            let at = next_look(looked_at, next, "due times cannot be kept; trying again", longest);
             tokio::select! {
                 () = cancel.cancelled() => return,
                 () = self.wake.lifecycle.notified() => {}

@@ -307,19 +307,6 @@ impl Gate {
         self.store.close().await;
     }
 
-    /// When a worker looks again: at its next due time, or after a while; a second after a failure.
-    fn next_look(&self, next: Result<Option<Timestamp>, StoreError>, failure: &str, longest: Duration) -> Timestamp {
-        let now = self.now();
-        match next {
-            // What is due already is under way, or failed just now: its end wakes the worker.
-            Ok(next) => next.filter(|at| *at > now).unwrap_or(now + longest).min(now + longest),
-            Err(error) => {
-                tracing::error!(%error, "{failure}");
-                now + Duration::from_secs(1)
-            }
-        }
-    }
-
     /// A transaction was committed: forget what it changed, and wake whoever has something to do.
     fn after(&self, committed: &Committed) {
         self.directory.forget(committed);
@@ -332,5 +319,40 @@ impl Gate {
         self.wake.lifecycle.notify_one();
         self.wake.enforce.notify_one();
         self.wake.post.notify_one();
+    }
+}
+
+/// When a worker that looked at `looked_at` looks again: at its next due time, or after a while; a second after a failure.
+fn next_look(
+    looked_at: Timestamp,
+    next: Result<Option<Timestamp>, StoreError>,
+    failure: &str,
+    longest: Duration,
+) -> Timestamp {
+    match next {
+        // What was due then is under way, or failed just now: its end wakes the worker. What fell due since was not seen.
+        Ok(next) => next.filter(|at| *at > looked_at).unwrap_or(looked_at + longest).min(looked_at + longest),
+        Err(error) => {
+            tracing::error!(%error, "{failure}");
+            looked_at + Duration::from_secs(1)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_falls_due_while_a_worker_looks_is_looked_at_next() {
+        let at = Timestamp::from_millis;
+        let longest = Duration::from_millis(30);
+        let look = |next: Option<i64>| next_look(at(100), Ok(next.map(at)), "", longest);
+        // Whatever the time is by now: 101 was not due when it looked.
+        assert_eq!(look(Some(101)), at(101));
+        assert_eq!(look(Some(100)), at(130), "this was seen, and is under way");
+        assert_eq!(look(Some(131)), at(130));
+        assert_eq!(look(None), at(130));
+        assert_eq!(next_look(at(100), Err(StoreError::Conflict), "", longest), at(1100));
     }
 }

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::letter::{keyboard_from_text, keyboard_to_text, settled_text};
 use super::ports::{Asker, Keyboard, Message, Undelivered};
 use super::session::Ended;
-use super::{Gate, LEAD_EVERY};
+use super::{Gate, LEAD_EVERY, next_look};
 use crate::clock::Timestamp;
 use crate::domain::prompt::State as PromptState;
 use crate::store::outbox::{NewMessage, OutboxRow, Urgency};
@@ -42,6 +42,7 @@ impl Gate {
         let mut running = JoinSet::new();
         let mut under_way = HashSet::new();
         while !cancel.is_cancelled() {
+            let looked_at = self.now();
             let leads = self.leads(ROLE).await;
             let next = if leads {
                 self.begin_deliveries(&asker, (&mut running, &mut under_way), &cancel).await
@@ -49,7 +50,7 @@ impl Gate {
                 Ok(None)
             };
             let longest = if leads && running.is_empty() { LOOK_AGAIN } else { LEAD_EVERY };
-            let at = self.next_look(next, "the outbox cannot be read; trying again", longest);
+            let at = next_look(looked_at, next, "the outbox cannot be read; trying again", longest);
             tokio::select! {
                 () = cancel.cancelled() => break,
                 Some(done) = running.join_next() => under_way.retain(|chat| done.as_ref().ok() != Some(chat)),
