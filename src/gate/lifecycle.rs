@@ -35,7 +35,7 @@ impl Gate {
         while !cancel.is_cancelled() {
             let looked_at = self.now();
             let leads = self.leads(ROLE).await;
-            let next = if leads { self.do_what_is_due().await } else { Ok(None) };
+            let next = if leads { self.do_what_is_due(looked_at).await } else { Ok(None) };
             let longest = if leads { LOOK_AGAIN } else { LEAD_EVERY };
             let at = next_look(looked_at, next, "due times cannot be kept; trying again", longest);
             tokio::select! {
@@ -49,7 +49,7 @@ impl Gate {
     }
 
     /// One round over everything that is due. What cannot be done stops nothing else: it is tried again soon.
-    async fn do_what_is_due(&self) -> Result<Option<Timestamp>, StoreError> {
+    async fn do_what_is_due(&self, looked_at: Timestamp) -> Result<Option<Timestamp>, StoreError> {
         let failed = self.hear_everything().await?
             + self.end_and_remind().await?
             + self.lapse_prompts().await?
@@ -57,8 +57,8 @@ impl Gate {
         let reader = self.reader();
         let due = [reader.next_due_session().await?, reader.next_due_prompt().await?, reader.next_unanswered().await?];
         let again = (failed > 0).then(|| self.now() + TRY_AGAIN);
-        // What is past is what failed: it must not hide when the next one is due.
-        Ok(due.into_iter().flatten().filter(|at| *at > self.now()).chain(again).min())
+        // What was due then has failed: it must not hide when the next one is due. What fell due since was not seen.
+        Ok(due.into_iter().flatten().filter(|at| *at > looked_at).chain(again).min())
     }
 
     /// Every session hears of its fresh connections; gives how many could not.
