@@ -429,6 +429,10 @@ impl Session {
         let until = until.min(now + LONGEST).max(self.until);
         let later = until > self.until;
         self.until = until;
+        if later && self.state == State::Granted {
+            // The time to use it within begins anew.
+            self.created_at = now;
+        }
         let restarted = self.ends_at.take().is_some();
         let Some(place) = caller else {
             return if later || restarted { changed(self) } else { Applied::Unchanged(Why::Already) };
@@ -436,7 +440,15 @@ impl Session {
         self.admitted(place, Standing::Confirmed)
     }
 
+    /// A caller is let in. For one whom the person said yes to, the oldest that is not connected makes room.
     fn admitted(mut self, place: &Place, standing: Standing) -> Applied {
+        if standing == Standing::Confirmed && self.caller(place).is_none() && self.callers.len() >= CALLERS {
+            let idle =
+                |caller: &Caller| !self.connections.iter().any(|held| held.place.as_ref() == Some(&caller.place));
+            if let Some(at) = self.callers.iter().position(idle) {
+                self.callers.remove(at);
+            }
+        }
         if let Some(known) = self.callers.iter_mut().find(|caller| caller.place == *place) {
             if standing == Standing::Confirmed {
                 known.standing = standing;

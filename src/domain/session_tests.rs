@@ -170,6 +170,23 @@ fn admits_at_most_eight_callers() {
 }
 
 #[test]
+fn a_yes_to_a_ninth_caller_takes_the_place_of_one_that_is_not_connected() {
+    let policy = policy(&[]);
+    let mut session = granted(Origin::Request);
+    for last in 1..=CALLERS {
+        session = changed_by(&session, &Event::Admitted(place(&format!("192.0.2.{last}"))), &policy, 0).0;
+    }
+    let (session, _) = changed_by(&session, &seen(A, "192.0.2.1"), &policy, 0);
+    let yes = Event::Renewed { until: at(25 * HOUR), caller: Some(place("198.51.100.9")) };
+    let (session, _) = changed_by(&session, &yes, &policy, 1);
+    assert_eq!(session.callers.len(), CALLERS);
+    let admission = |station: &str| session.admission(Some(&place(station)), NewAddress::Ask);
+    assert_eq!(admission("198.51.100.9"), Admission::Known(Standing::Confirmed));
+    assert_eq!(admission("192.0.2.1"), Admission::Known(Standing::Admitted));
+    assert_eq!(admission("192.0.2.2"), Admission::Stranger);
+}
+
+#[test]
 fn granted_again_the_later_limit_holds() {
     let session = granted(Origin::Request);
     let renewed = |until| Event::Renewed { until: at(until), caller: None };
@@ -255,6 +272,15 @@ fn unused_in_time_it_ends() {
     assert_eq!(session.next_due(&policy), at(HOUR / 2));
     let (session, _) = changed_by(&session, &Event::Due, &policy, HOUR / 2);
     assert_eq!(ended(&session), EndReason::Unused);
+}
+
+#[test]
+fn granted_again_before_it_is_used_its_time_to_be_used_begins_anew() {
+    let policy = policy(&[("use_within_minutes", "30")]);
+    let again = Event::Renewed { until: at(25 * HOUR), caller: None };
+    let (session, _) = changed_by(&granted(Origin::Request), &again, &policy, HOUR / 3);
+    assert_eq!(session.due(&policy, at(HOUR / 2)), None);
+    assert_eq!(session.due(&policy, at(HOUR / 3 + HOUR / 2)), Some(EndReason::Unused));
 }
 
 #[test]

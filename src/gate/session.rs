@@ -63,6 +63,10 @@ impl Gate {
             Applied::Changed(next, effects) => (next, effects),
         };
         tx.save_session(&next, next.next_due(&case.policy), now).await?;
+        for gone in session.callers.iter().filter(|caller| !next.callers.iter().any(|kept| kept.place == caller.place))
+        {
+            tx.forget_caller(next.id, &gone.place).await?;
+        }
         for held in &next.connections {
             let before = session.connections.iter().find(|other| other.id == held.id).map(|other| other.presence);
             if before != Some(held.presence) {

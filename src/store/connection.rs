@@ -273,6 +273,7 @@ impl Tx {
             (Report::Interim, Some(_), Some(LOST | "gone" | "reboot")) => self.reopen(booking, &known).await,
             (Report::Start | Report::Interim, Some(_), _) => Ok(()),
             (Report::Stop(cause), None, _) => self.close(booking, &known, cause).await,
+            (Report::Stop(cause), Some(_), Some(LOST)) => self.close_lost(booking, &known, cause).await,
             (Report::Stop(_), Some(_), _) => self.count(booking, known.id).await,
         }
     }
@@ -372,6 +373,19 @@ impl Tx {
     async fn close(&mut self, booking: &Booking<'_>, known: &Connection, cause: Option<u32>) -> Result<()> {
         self.count(booking, known.id).await?;
         self.end_connection(known, &cause_word(cause), booking.record.happened()).await
+    }
+
+    /// What was taken for lost is reported as down: its session hears of a real end.
+    async fn close_lost(&mut self, booking: &Booking<'_>, known: &Connection, cause: Option<u32>) -> Result<()> {
+        self.count(booking, known.id).await?;
+        sqlx::query("update connections set ended_at = $1, cause = $2, fresh = 1 where id = $3")
+            .bind(booking.record.happened().max(known.started_at).millis())
+            .bind(cause_word(cause))
+            .bind(known.id.0)
+            .execute(self.sql())
+            .await?;
+        self.touch_door(known.account);
+        Ok(())
     }
 
     async fn count(&mut self, booking: &Booking<'_>, id: ConnectionId) -> Result<()> {

@@ -236,8 +236,8 @@ impl Tx {
         let active = (session.state == State::Active).then_some(now.millis());
         let done = sqlx::query(
             "update sessions set active_since = coalesce(active_since, $1), until = $2, ends_at = $3, extensions = $4,
-             reason = $5, ended_at = $6, reminded_for = $7, due_at = $8, version = version + 1
-             where id = $9 and ended_at is null",
+             reason = $5, ended_at = $6, reminded_for = $7, due_at = $8, created_at = $9, version = version + 1
+             where id = $10 and ended_at is null",
         )
         .bind(active)
         .bind(session.until.millis())
@@ -247,6 +247,7 @@ impl Tx {
         .bind(ended_at)
         .bind(session.reminded_for.map(Timestamp::millis))
         .bind(due.millis())
+        .bind(session.created_at.millis())
         .bind(session.id.0)
         .execute(self.sql())
         .await?;
@@ -256,6 +257,20 @@ impl Tx {
         self.save_callers(session, now).await?;
         self.touch(Noun::Account, session.account.0);
         self.touch(Noun::Work, 0);
+        Ok(())
+    }
+
+    /// A session knows a caller no more.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn forget_caller(&mut self, session: SessionId, place: &Place) -> Result<()> {
+        sqlx::query("delete from callers where session_id = $1 and router_id = $2 and station = $3")
+            .bind(session.0)
+            .bind(place.router.0)
+            .bind(&place.station)
+            .execute(self.sql())
+            .await?;
         Ok(())
     }
 

@@ -6,7 +6,7 @@ use radgram::domain::user::UserState;
 use radgram::secret::Secret;
 use radgram::sim::router::{Cause, StartNotice};
 
-use crate::world::{ADMIN, Base, Dialled, HOME, PASSWORD, World, ann_from, hours, minutes};
+use crate::world::{ADMIN, Base, Dialled, ELSEWHERE, HOME, PASSWORD, World, ann_from, hours, minutes};
 
 /// Somebody else with a session, whose rows are then made unreadable.
 async fn somebody_broken(world: &World) {
@@ -121,8 +121,13 @@ on_both! {
         world.sql("alter table nas rename to hidden").await;
         let router = world.gate().directory().routers().routers()[0].id;
         world.sql(&format!("update routers set coa_port = 4000 where id = {}", router.0)).await;
-        world.sql("update meta set value = value + 1 where name = 'change'").await;
-        world.sql("insert into changes (seq, noun, id, at) select value, 'router', 1, 0 from meta where name = 'change'")
+        world
+            .sql(
+                "begin;
+                 update meta set value = value + 1 where name = 'change';
+                 insert into changes (seq, noun, id, at) select value, 'router', 1, 0 from meta where name = 'change';
+                 commit;",
+            )
             .await;
         world.until("the caches are not trusted", || async { !world.gate().directory().is_fresh() }).await;
         world.sql("alter table hidden rename to nas").await;
@@ -204,5 +209,30 @@ on_both! {
         assert_eq!(open().await, 1);
         assert!(world.session().await.is_some_and(|session| session.ends_at.is_none()));
         assert!(tunnel.is_up());
+        tunnel.hang_up(Cause::UserRequest).await;
+        world.until_heard().await;
+        assert!(world.session().await.is_some_and(|session| session.ends_at.is_some()), "a real end counts down");
+    }
+}
+
+on_both! {
+    async fn a_yes_lets_in_from_a_ninth_address_too(world: World) {
+        world.set("new_address", "allow").await;
+        world.set("connections_per_account", "0").await;
+        world.request().await;
+        for last in 1..=8 {
+            let tunnel = world.dial_from(&format!("192.0.2.{last}")).await.accepted();
+            tunnel.start_delivered().await;
+            tunnel.hang_up(Cause::UserRequest).await;
+            world.until_heard().await;
+        }
+        world.dial_from(ELSEWHERE).await.rejected();
+        let knock = world.ann.reads("Someone is connecting as ann").await;
+        world.ann.presses(&knock, "Yes, 24 h").await;
+        world.until("the yes is known", || async {
+            world.session().await.unwrap().callers.iter().any(|caller| caller.place.station == ELSEWHERE)
+        })
+        .await;
+        assert_eq!(world.session().await.unwrap().callers.len(), 8);
     }
 }

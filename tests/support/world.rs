@@ -273,11 +273,11 @@ impl World {
         self.router.dial(ann_from(caller)).await
     }
 
-    /// Runs a statement on radgram's database behind its back.
+    /// Runs statements on radgram's database behind its back.
     pub async fn sql(&self, statement: &str) {
         sqlx::any::install_default_drivers();
         let mut connection = sqlx::AnyConnection::connect(&self.database()).await.unwrap();
-        sqlx::query(sqlx::AssertSqlSafe(statement.to_owned())).execute(&mut connection).await.unwrap();
+        sqlx::raw_sql(sqlx::AssertSqlSafe(statement.to_owned())).execute(&mut connection).await.unwrap();
         connection.close().await.unwrap();
     }
 
