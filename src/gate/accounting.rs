@@ -20,7 +20,8 @@ use crate::domain::account::candidates;
 use crate::domain::connection::{Record, Report, reboot_digit};
 use crate::domain::id::{AccountId, NasId};
 use crate::domain::router::NasKey;
-use crate::store::connection::{Booking, ClassSeen};
+use crate::store::booking::Booking;
+use crate::store::connection::ClassSeen;
 use crate::store::{Noun, StoreError, Tx};
 
 /// Records that wait for their commit. Above it a record is dropped unanswered, so the router sends it again.

@@ -8,6 +8,7 @@ pub mod account;
 pub mod alarm;
 pub mod attempt;
 pub mod audit;
+pub mod booking;
 pub mod change;
 pub mod connection;
 pub mod cut;

@@ -7,7 +7,8 @@ use radgram::clock::Timestamp;
 use radgram::domain::connection::{Authentic, Presence, Record, Report, Traffic};
 use radgram::domain::id::{AccountId, NasId, RouterId, SessionId};
 use radgram::domain::router::NasKey;
-use radgram::store::connection::{Booking, ClassSeen, Connection};
+use radgram::store::booking::Booking;
+use radgram::store::connection::{ClassSeen, Connection};
 use radgram::store::cut::NewCut;
 
 use super::{START, Story, at};

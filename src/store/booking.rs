@@ -1,0 +1,240 @@
+//! Booking in SQL: one accounting record after the other makes, counts and closes connections.
+
+use super::connection::{ClassSeen, Connection, LOST, read};
+use super::error::Result;
+use super::field::each;
+use super::{Noun, Tx};
+use crate::clock::Timestamp;
+use crate::domain::connection::{Authentic, Record, Report, SAME_START};
+use crate::domain::id::{AccountId, ConnectionId, NasId, SessionId};
+
+/// A record with what the gate knows of it.
+#[derive(Debug, Clone)]
+pub struct Booking<'a> {
+    /// The record.
+    pub record: &'a Record,
+    /// The box.
+    pub nas: NasId,
+    /// The account of its User-Name.
+    pub account: Option<AccountId>,
+    /// The session that its Class names.
+    pub session: Option<SessionId>,
+    /// Whether its Class is ours.
+    pub class: ClassSeen,
+}
+
+impl Tx {
+    /// Books one accounting record: creates what is missing, updates what is known, closes at a Stop. A duplicate
+    /// changes nothing that counts. The connection is marked fresh where its session has to hear of it.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn book(&mut self, booking: &Booking<'_>) -> Result<()> {
+        let Some(known) = self.known(booking).await? else {
+            return self.open_connection(booking).await;
+        };
+        match (booking.record.report, known.ended_at, known.cause.as_deref()) {
+            (Report::Start | Report::Interim, None, _) => self.renew(booking, &known).await,
+            // What was concluded, not reported, may have been wrong: two boxes behind one address and name look like a
+            // box that is rebooted again and again.
+            (Report::Interim, Some(_), Some(LOST | "gone" | "reboot")) => self.reopen(booking, &known).await,
+            (Report::Start | Report::Interim, Some(_), _) => Ok(()),
+            (Report::Stop(cause), None, _) => self.close(booking, &known, cause).await,
+            (Report::Stop(cause), Some(_), Some(LOST)) => self.close_lost(booking, &known, cause).await,
+            (Report::Stop(_), Some(_), _) => self.count(booking, known.id).await,
+        }
+    }
+
+    /// The connection a record belongs to: same box and Acct-Session-Id, and a start within [`SAME_START`].
+    async fn known(&mut self, booking: &Booking<'_>) -> Result<Option<Connection>> {
+        let started = booking.record.started();
+        let rows = sqlx::query(
+            "select id, nas_id, router_id, acct_session_id, user_name, account_id, session_id, station, nas_ip, framed_ip,
+             authentic, classed, started_at, seen_at, presence, presence_at, kept, input_octets, output_octets, input_packets,
+             output_packets, ended_at, cause from connections
+             where nas_id = $1 and acct_session_id = $2 and (ended_at is null or (started_at >= $3 and started_at <= $4))
+             order by case when ended_at is null then 0 else 1 end, started_at desc limit 1",
+        )
+        .bind(booking.nas.0)
+        .bind(&booking.record.acct_session_id)
+        .bind((started - SAME_START).millis())
+        .bind((started + SAME_START).millis())
+        .fetch_all(self.sql())
+        .await?;
+        let Some(found) = rows.first().map(read).transpose()? else { return Ok(None) };
+        let apart = found.started_at.since(started).max(started.since(found.started_at));
+        if found.ended_at.is_none() && apart > SAME_START {
+            // The router uses the id again: the Stop of the older connection never came.
+            self.end_connection(&found, LOST, booking.record.arrived).await?;
+            return Ok(None);
+        }
+        Ok(Some(found))
+    }
+
+    async fn open_connection(&mut self, booking: &Booking<'_>) -> Result<()> {
+        let record = booking.record;
+        let (ended_at, cause) = match record.report {
+            Report::Start | Report::Interim => (None, None),
+            Report::Stop(cause) => (Some(record.happened().millis()), Some(cause_word(cause))),
+        };
+        sqlx::query(
+            "insert into connections (nas_id, router_id, acct_session_id, user_name, account_id, session_id, station, nas_ip,
+             framed_ip, authentic, classed, started_at, seen_at, seconds, input_octets, output_octets, input_packets,
+             output_packets, fresh, ended_at, cause)
+             values ($1, $2, $3, $4, (select id from accounts where id = $5), (select id from sessions where id = $6), $7, $8,
+             $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)",
+        )
+        .bind(booking.nas.0)
+        .bind(record.nas.router.0)
+        .bind(&record.acct_session_id)
+        .bind(&record.user_name)
+        .bind(booking.account.map(|account| account.0))
+        .bind(booking.session.map(|session| session.0))
+        .bind(&record.station)
+        .bind(record.nas_ip.map(|address| address.to_string()))
+        .bind(record.framed_ip.map(|address| address.to_string()))
+        .bind(if record.authentic == Authentic::Local { "local" } else { "radius" })
+        .bind(i64::from(booking.class == ClassSeen::Ours))
+        .bind(record.started().millis())
+        .bind(record.arrived.millis())
+        .bind(whole_seconds(record))
+        .bind(big(record.traffic.input_octets))
+        .bind(big(record.traffic.output_octets))
+        .bind(big(record.traffic.input_packets))
+        .bind(big(record.traffic.output_packets))
+        .bind(1_i64)
+        .bind(ended_at)
+        .bind(cause)
+        .execute(self.sql())
+        .await?;
+        self.touch_door(booking.account);
+        Ok(())
+    }
+
+    /// A running connection was heard of again. If its session is over, or it never had one (a machine's), the gate looks
+    /// at it once more (closing rule).
+    async fn renew(&mut self, booking: &Booking<'_>, known: &Connection) -> Result<()> {
+        self.count(booking, known.id).await?;
+        let done = sqlx::query(
+            "update connections set fresh = 1 where id = $1 and kept = 0 and fresh is null and classed = 1
+             and not exists (select 1 from sessions s where s.id = connections.session_id and s.ended_at is null)",
+        )
+        .bind(known.id.0)
+        .execute(self.sql())
+        .await?;
+        if done.rows_affected() > 0 {
+            self.touch(Noun::Work, 0);
+        }
+        Ok(())
+    }
+
+    async fn reopen(&mut self, booking: &Booking<'_>, known: &Connection) -> Result<()> {
+        sqlx::query("update connections set ended_at = null, cause = null, fresh = 1 where id = $1")
+            .bind(known.id.0)
+            .execute(self.sql())
+            .await?;
+        self.touch_door(known.account);
+        self.count(booking, known.id).await
+    }
+
+    async fn close(&mut self, booking: &Booking<'_>, known: &Connection, cause: Option<u32>) -> Result<()> {
+        self.count(booking, known.id).await?;
+        self.end_connection(known, &cause_word(cause), booking.record.happened()).await
+    }
+
+    /// What was taken for lost is reported as down: its session hears of a real end.
+    async fn close_lost(&mut self, booking: &Booking<'_>, known: &Connection, cause: Option<u32>) -> Result<()> {
+        self.count(booking, known.id).await?;
+        sqlx::query("update connections set ended_at = $1, cause = $2, fresh = 1 where id = $3")
+            .bind(booking.record.happened().max(known.started_at).millis())
+            .bind(cause_word(cause))
+            .bind(known.id.0)
+            .execute(self.sql())
+            .await?;
+        self.touch_door(known.account);
+        Ok(())
+    }
+
+    async fn count(&mut self, booking: &Booking<'_>, id: ConnectionId) -> Result<()> {
+        let record = booking.record;
+        // Counters only grow: a packet that was delayed on its way does not turn them back.
+        sqlx::query(
+            "update connections set
+             seen_at = case when seen_at < $1 then $1 else seen_at end,
+             seconds = case when seconds < $2 then $2 else seconds end,
+             input_octets = case when input_octets < $3 then $3 else input_octets end,
+             output_octets = case when output_octets < $4 then $4 else output_octets end,
+             input_packets = case when input_packets < $5 then $5 else input_packets end,
+             output_packets = case when output_packets < $6 then $6 else output_packets end,
+             framed_ip = coalesce($7, framed_ip)
+             where id = $8",
+        )
+        .bind(record.arrived.millis())
+        .bind(whole_seconds(record))
+        .bind(big(record.traffic.input_octets))
+        .bind(big(record.traffic.output_octets))
+        .bind(big(record.traffic.input_packets))
+        .bind(big(record.traffic.output_packets))
+        .bind(record.framed_ip.map(|address| address.to_string()))
+        .bind(id.0)
+        .execute(self.sql())
+        .await?;
+        Ok(())
+    }
+
+    /// Closes a connection, and settles what was wanted of it: its end is the proof.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn end_connection(&mut self, known: &Connection, cause: &str, at: Timestamp) -> Result<()> {
+        sqlx::query("update connections set ended_at = $1, cause = $2, fresh = 1 where id = $3 and ended_at is null")
+            .bind(at.max(known.started_at).millis())
+            .bind(cause)
+            .bind(known.id.0)
+            .execute(self.sql())
+            .await?;
+        self.settle_cut(known.nas, &known.acct_session_id, "proven", at).await?;
+        self.touch_door(known.account);
+        Ok(())
+    }
+
+    /// Closes every open connection of a box that started before `before` (it rebooted); gives how many.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn end_all_of(&mut self, nas: NasId, before: Timestamp, at: Timestamp) -> Result<usize> {
+        let rows = sqlx::query(
+            "select id, nas_id, router_id, acct_session_id, user_name, account_id, session_id, station, nas_ip, framed_ip,
+             authentic, classed, started_at, seen_at, presence, presence_at, kept, input_octets, output_octets, input_packets,
+             output_packets, ended_at, cause from connections where nas_id = $1 and ended_at is null and started_at < $2",
+        )
+        .bind(nas.0)
+        .bind(before.millis())
+        .fetch_all(self.sql())
+        .await?;
+        let connections = each(&rows, read)?;
+        for connection in &connections {
+            self.end_connection(connection, "reboot", at).await?;
+        }
+        Ok(connections.len())
+    }
+
+    fn touch_door(&mut self, account: Option<AccountId>) {
+        if let Some(account) = account {
+            self.touch(Noun::Account, account.0);
+        }
+        self.touch(Noun::Work, 0);
+    }
+}
+
+fn cause_word(cause: Option<u32>) -> String {
+    cause.map_or_else(|| "unknown".to_owned(), |cause| cause.to_string())
+}
+
+fn whole_seconds(record: &Record) -> i64 {
+    i64::try_from(record.lasted.as_secs()).unwrap_or(i64::MAX)
+}
+
+fn big(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
