@@ -25,7 +25,7 @@
 //!   proven fresh by [`gate::directory`]) or [`gate::Gate::access`] → the rules in [`domain::access`] and
 //!   [`domain::credential`] → `radius::reply` → signed, out, and into the duplicate table.
 //! * **Telegram answer**: [`telegram::Poller`] → [`gate::ports::Updates::handle`]: one transaction with the update's id →
-//!   `gate::answer` → [`domain::session::Session::apply`] → the outbox edits the message ([`telegram::Sender`] delivers).
+//!   `gate::update` → `gate::answer` → [`domain::session::Session::apply`] → the outbox edits the message ([`telegram::Sender`] delivers).
 //! * **Expiry**: `gate::lifecycle` sleeps to the next due time or to a wake-up → apply → what is wanted on the router is
 //!   stored → `gate::enforce` sends Disconnect-Requests ([`radius::Cutters`]) until accounting proves the end.
 //! * **Operator's click**: route in [`web`] (or [`cli`]) → role and origin are checked → `gate::admin`, where every change is

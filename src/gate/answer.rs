@@ -1,71 +1,23 @@
-//! Answers: one update of Telegram in one transaction with its id; a pressed button is applied once, in time, by its owner.
+//! Answers: a pressed button is applied once, in time, by its owner.
 
-use async_trait::async_trait;
-
-use super::Gate;
-use super::letter::{Label, Question};
-use super::ports::{ChatKind, Incoming, NotHandled, Sender, Toast, Updates, What};
-use super::session::{Case, Ended, Outcome, is_open};
-use crate::clock::Timestamp;
-use crate::domain::access::{Door, Reason, RouterName};
-use crate::domain::audit::Actor;
-use crate::domain::connection::Place;
-use crate::domain::id::{AccountId, ConnectionId};
-use crate::domain::prompt::{Action, Kind, Standing, State as PromptState};
-use crate::domain::session::{EndReason, Event, Extender, Fate, LONGEST, Origin, Why};
-use crate::domain::user::User;
-use crate::store::audit::Deed;
-use crate::store::prompt::{Asked, StoredButton};
-use crate::store::session::NewSession;
-use crate::store::{StoreError, Tx};
-use crate::text::Arg;
-use std::sync::PoisonError;
 use std::time::Duration;
 
-/// The mark of the last update handled, and of when.
-const UPDATE: &str = "telegram_update";
-const UPDATE_AT: &str = "telegram_update_at";
-/// After a week without updates Telegram may begin with any number (Bot API, `Update.update_id`).
-const NUMBERS_HOLD: Duration = Duration::from_secs(6 * 24 * 3600);
-/// An id this far behind the last one is a new numbering, not an old update.
-const OLD_IDS: i64 = 100_000;
-/// An update that fails for good is passed over at this try.
-const UPDATE_TRIES: u32 = 3;
-/// Answers that wait for one chat; above it the person's words are not answered until some have left.
-const UNREAD: i64 = 30;
+use super::Gate;
+use super::ports::Sender;
+use super::session::{Case, Ended, Outcome, is_open};
+use crate::domain::access::Reason;
+use crate::domain::audit::Actor;
+use crate::domain::prompt::{Action, Kind, Standing, State as PromptState};
+use crate::domain::session::{EndReason, Event, Extender, Fate, Origin, Why};
+use crate::domain::user::User;
+use crate::store::prompt::{Asked, StoredButton};
+use crate::store::{StoreError, Tx};
+use crate::text::Arg;
+
 /// A button of a list works this long.
 const LIST_BUTTONS: Duration = Duration::from_secs(24 * 3600);
 /// [Not now] is silence for this long.
 const NOT_NOW: Duration = Duration::from_secs(600);
-/// The window of `knocks_per_10min`.
-const KNOCK_WINDOW: Duration = Duration::from_secs(600);
-
-#[async_trait]
-impl Updates for Gate {
-    async fn may_poll(&self) -> bool {
-        self.leads("poller").await
-    }
-
-    async fn next_update(&self) -> Result<Option<i64>, NotHandled> {
-        let asked = async {
-            let last = self.reader().mark(UPDATE).await?;
-            let at = self.reader().mark(UPDATE_AT).await?.map(Timestamp::from_millis);
-            let holds = at.is_some_and(|at| self.now() < at + NUMBERS_HOLD);
-            Ok::<_, StoreError>(last.filter(|_| holds).map(|last| last + 1))
-        };
-        asked.await.map_err(|error| NotHandled(error.to_string()))
-    }
-
-    async fn handle(&self, update: Incoming) -> Result<Option<Toast>, NotHandled> {
-        let id = update.update_id;
-        let handled = match self.handle_update(update).await {
-            // What fails by itself and not by the moment would keep everybody's updates waiting behind it for good.
-            Err(error) if error.is_lasting() && self.fails_again(id) => self.pass_over(id, &error).await,
-            handled => handled,
-        };
-        handled.map_err(|error| NotHandled(error.to_string()))
-    }
-}
 
 /// A press as it stands in its transaction.
 struct Press<'a> {
@@ -74,76 +26,14 @@ struct Press<'a> {
 }
 
 impl Gate {
-    async fn handle_update(&self, update: Incoming) -> Result<Option<Toast>, StoreError> {
-        let now = self.now();
-        let mut tx = self.store.begin().await?;
-        // Held: two instances that fetch the same update for a moment do not both apply it.
-        let last = tx.hold_mark(UPDATE).await?;
-        let at = tx.mark(UPDATE_AT).await?.map(Timestamp::from_millis);
-        let holds = at.is_some_and(|at| now < at + NUMBERS_HOLD);
-        let id = update.update_id;
-        if holds && last.is_some_and(|last| id <= last && id > last - OLD_IDS) {
-            return Ok(None);
-        }
-        tx.set_mark(UPDATE, id).await?;
-        tx.set_mark(UPDATE_AT, now.millis()).await?;
-        let mut ended = Ended::default();
-        let toast = match (&update.sender, update.chat) {
-            (Some(sender), ChatKind::Private) => self.hear_person(&mut tx, sender, &update.what, &mut ended).await?,
-            (Some(sender), ChatKind::Group) => match &update.what {
-                What::Press { .. } => self.hear_person(&mut tx, sender, &update.what, &mut ended).await?,
-                _ => None,
-            },
-            (None, _) => None,
-        };
-        self.commit(tx, ended).await?;
-        Ok(toast.map(|text| Toast { text }))
-    }
-
-    /// Whether this update has failed so often that it is passed over.
-    fn fails_again(&self, id: i64) -> bool {
-        let mut stuck = self.stuck_update.lock().unwrap_or_else(PoisonError::into_inner);
-        *stuck = if stuck.0 == id { (id, stuck.1 + 1) } else { (id, 1) };
-        stuck.1 >= UPDATE_TRIES
-    }
-
-    /// Notes an update as handled that cannot be; operators are told.
-    async fn pass_over(&self, id: i64, error: &StoreError) -> Result<Option<Toast>, StoreError> {
-        let now = self.now();
-        tracing::error!(update = id, %error, "an update cannot be handled: passed over");
-        let mut tx = self.store.begin().await?;
-        tx.set_mark(UPDATE, id).await?;
-        tx.set_mark(UPDATE_AT, now.millis()).await?;
-        let text = format!("Something that a person sent to the bot could not be handled: {error}.");
-        tx.raise("update", "bot", &text, now).await?;
-        self.commit(tx, Ended::default()).await?;
-        Ok(None)
-    }
-
-    async fn hear_person(
+    /// A button was pressed; gives what the presser reads.
+    pub(super) async fn press(
         &self,
         tx: &mut Tx,
         sender: &Sender,
-        what: &What,
+        token: &str,
         ended: &mut Ended,
-    ) -> Result<Option<String>, StoreError> {
-        let words = matches!(what, What::Command(_) | What::Text(_));
-        if words && tx.waiting_in(sender.telegram_id).await? >= UNREAD {
-            // Who writes faster than the answers leave is not answered for a while: the outbox stays bounded.
-            return Ok(None);
-        }
-        match what {
-            What::Command(command) => self.obey(tx, sender, *command, ended).await.map(|()| None),
-            What::Text(text) => self.listen(tx, sender, text).await.map(|()| None),
-            What::Press { token, .. } => self.press(tx, sender, token, ended).await.map(Some),
-            What::Blocked => tx.mark_bot_blocked(sender.telegram_id, Some(self.now())).await.map(|()| None),
-            What::Unblocked => tx.mark_bot_blocked(sender.telegram_id, None).await.map(|()| None),
-            What::Other => Ok(None),
-        }
-    }
-
-    /// A button was pressed; gives what the presser reads.
-    async fn press(&self, tx: &mut Tx, sender: &Sender, token: &str, ended: &mut Ended) -> Result<String, StoreError> {
+    ) -> Result<String, StoreError> {
         let (presser, language) = self.speaker(tx, sender).await?;
         let say = |key: &str| self.texts.plain(language, key);
         if !token.bytes().all(|byte| byte.is_ascii_hexdigit()) {
@@ -403,176 +293,6 @@ impl Gate {
         let actor = Actor::Person(presser.id);
         self.grant(tx, case, Origin::Request, case.policy.session, None, &actor, ended).await?;
         Ok("answer-granted")
-    }
-
-    /// Opens a session, or moves the limit of the open one; the person is told until when.
-    #[expect(clippy::too_many_arguments, reason = "each is one fact of the grant")]
-    pub(super) async fn grant(
-        &self,
-        tx: &mut Tx,
-        case: &mut Case,
-        origin: Origin,
-        length: Duration,
-        caller: Option<Place>,
-        actor: &Actor,
-        ended: &mut Ended,
-    ) -> Result<(), StoreError> {
-        let now = self.now();
-        let until = now + length.min(LONGEST);
-        let event = Event::Renewed { until, caller: caller.clone() };
-        // A session that is over by its time is ended first; then a new one is opened.
-        self.apply(tx, case, &event, actor, ended).await?;
-        if case.entry.session.is_none() {
-            let user = case.entry.account.user;
-            let new = NewSession { account: case.entry.account.id, user, origin, until, caller, due: now };
-            let session = tx.add_session(&new, now).await?;
-            tx.save_session(&session, session.next_due(&case.policy), now).await?;
-            case.entry.session = Some(session);
-        }
-        self.write_session(tx, case, origin.word(), actor).await?;
-        let until = case.entry.session.as_ref().map_or(until, |session| session.until);
-        let until = self.moment(case, until);
-        self.tell_about(tx, case, "session-granted", &[("until", Arg::Text(&until))]).await
-    }
-
-    async fn write_session(&self, tx: &mut Tx, case: &Case, verb: &str, actor: &Actor) -> Result<(), StoreError> {
-        let Some(session) = &case.entry.session else { return Ok(()) };
-        let detail = format!("account {} until {}", case.entry.account.name, session.until.millis());
-        tx.write_down(actor, Deed { noun: "session", subject: session.id.0, verb, detail: &detail }, self.now()).await
-    }
-
-    pub(super) fn may_hold(&self, case: &Case) -> Result<(), Reason> {
-        door(case).may_hold()
-    }
-
-    /// §3.5 as it is now, for the router and caller that a question was about.
-    async fn standing_now(
-        &self,
-        tx: &mut Tx,
-        case: &Case,
-        place: Option<&Place>,
-    ) -> Result<Result<(), Reason>, StoreError> {
-        let routers = tx.routers().await?;
-        let name = place.and_then(|place| routers.iter().find(|router| router.id == place.router));
-        let name = name.map_or("", |router| router.name.as_str());
-        Ok(door(case).standing(RouterName(name), place, self.now()).map(|_| ()))
-    }
-
-    /// Somebody with the right password stands at the door: the person is asked, within limits.
-    pub(super) async fn knock(&self, account: AccountId, place: &Place) -> Result<(), StoreError> {
-        let now = self.now();
-        let mut tx = self.store.begin().await?;
-        let Some(case) = self.case(&mut tx, account).await? else { return Ok(()) };
-        let silent = tx.knocks_silent_until(account).await?.is_some_and(|until| now < until);
-        let asked = tx.prompts_since(account, Kind::Knock, now - KNOCK_WINDOW).await?;
-        if silent || asked >= i64::from(case.policy.knocks_per_10min) || self.may_hold(&case).is_err() {
-            return Ok(());
-        }
-        let routers = tx.routers().await?;
-        let router = routers.iter().find(|router| router.id == place.router).map_or("?", |router| router.name.as_str());
-        let question = Question {
-            kind: Kind::Knock,
-            key: "knock-question",
-            args: vec![
-                ("account", case.entry.account.name.clone()),
-                ("address", place.shown()),
-                ("router", router.to_owned()),
-            ],
-            actions: vec![
-                vec![(Action::Yes, Label::hours("button-yes-hours", case.policy.session))],
-                vec![(Action::NotNow, "button-not-now".into()), (Action::NotMe, "button-not-me".into())],
-            ],
-            session: None,
-            connection: None,
-            place: Some(place.clone()),
-            deadline: now + case.policy.knock,
-            resend_at: None,
-        };
-        self.ask(&mut tx, &case, &question).await?;
-        self.commit(tx, Ended::default()).await?;
-        Ok(())
-    }
-
-    /// A dial from a new caller that the session admits: the caller is written, and the person is told, with [Not me].
-    pub(super) async fn admit(
-        &self,
-        found: &super::directory::Found,
-        session: crate::domain::id::SessionId,
-        place: &Place,
-    ) -> Result<(), StoreError> {
-        let super::directory::Found::Account(known) = found else { return Ok(()) };
-        let mut tx = self.store.begin().await?;
-        let Some(mut case) = self.case(&mut tx, known.entry.account.id).await? else { return Ok(()) };
-        if case.entry.session.as_ref().map(|open| open.id) != Some(session) {
-            return Ok(());
-        }
-        let mut ended = Ended::default();
-        // Two first callers at once: the second finds the first written, and is judged again.
-        let admission = case.entry.session.as_ref().map(|open| open.admission(Some(place), case.policy.new_address));
-        use crate::domain::session::Admission;
-        if matches!(admission, Some(Admission::First | Admission::Alike)) {
-            let event = Event::Admitted(place.clone());
-            let outcome = self.apply(&mut tx, &mut case, &event, &Actor::System, &mut ended).await?;
-            let presence_follows = case.policy.extra_protection == crate::domain::policy::ExtraProtection::On;
-            if is_open(&outcome) && !presence_follows {
-                self.tell_of_caller(&mut tx, &case, place).await?;
-            }
-        }
-        self.commit(tx, ended).await?;
-        Ok(())
-    }
-
-    async fn tell_of_caller(&self, tx: &mut Tx, case: &Case, place: &Place) -> Result<(), StoreError> {
-        let Some(session) = &case.entry.session else { return Ok(()) };
-        let routers = tx.routers().await?;
-        let router = routers.iter().find(|router| router.id == place.router).map_or("?", |router| router.name.as_str());
-        let question = Question {
-            kind: Kind::Caller,
-            key: "caller-notice",
-            args: vec![
-                ("account", case.entry.account.name.clone()),
-                ("address", place.shown()),
-                ("router", router.to_owned()),
-                ("time", self.moment(case, self.now())),
-            ],
-            actions: vec![vec![(Action::NotMe, "button-not-me".into())]],
-            session: Some(session.id),
-            connection: None,
-            place: Some(place.clone()),
-            deadline: session.until,
-            resend_at: None,
-        };
-        for asked in tx.pending_prompts(case.entry.account.id).await? {
-            if asked.prompt.kind == Kind::Caller {
-                self.settle(tx, case, &asked, PromptState::Lapsed, None, "prompt-late").await?;
-            }
-        }
-        self.ask(tx, case, &question).await
-    }
-
-    /// The connections that a dial replaced are cut.
-    pub(super) async fn replace(&self, connections: &[ConnectionId]) -> Result<(), StoreError> {
-        let mut tx = self.store.begin().await?;
-        for id in connections {
-            if let Some(connection) = tx.connection(*id).await?
-                && connection.ended_at.is_none()
-            {
-                self.cut(&mut tx, &connection, "replaced").await?;
-            }
-        }
-        self.commit(tx, Ended::default()).await?;
-        Ok(())
-    }
-}
-
-fn door(case: &Case) -> Door<'_> {
-    Door {
-        account: &case.entry.account,
-        user: case.entry.user.as_ref(),
-        policy: &case.policy,
-        session: case.entry.session.as_ref(),
-        open: &[],
-        slots: &[],
     }
 }
 

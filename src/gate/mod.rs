@@ -10,6 +10,7 @@ mod admin;
 mod answer;
 mod class;
 pub mod directory;
+mod door;
 mod enforce;
 mod guess;
 mod letter;
@@ -23,6 +24,7 @@ mod session;
 mod slots;
 mod stranger;
 mod sweep;
+mod update;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};

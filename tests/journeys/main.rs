@@ -1,6 +1,5 @@
 //! Journeys: one person's story from application to disconnect, on real packets, real SQL and a real Bot API protocol.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-#![allow(clippy::unwrap_used, reason = "a journey fails by panicking")]
 
 #[path = "../support/postgres.rs"]
 mod postgres;

@@ -1,0 +1,199 @@
+//! The door: a right is granted, somebody knocks, a caller is admitted, a connection is replaced.
+
+use std::time::Duration;
+
+use super::Gate;
+use super::directory::Found;
+use super::letter::{Label, Question};
+use super::session::{Case, Ended, is_open};
+use crate::domain::access::{Door, Reason, RouterName};
+use crate::domain::audit::Actor;
+use crate::domain::connection::Place;
+use crate::domain::id::{AccountId, ConnectionId};
+use crate::domain::policy::ExtraProtection;
+use crate::domain::prompt::{Action, Kind, State as PromptState};
+use crate::domain::session::{Admission, Event, LONGEST, Origin};
+use crate::store::audit::Deed;
+use crate::store::session::NewSession;
+use crate::store::{StoreError, Tx};
+use crate::text::Arg;
+
+/// The window of `knocks_per_10min`.
+const KNOCK_WINDOW: Duration = Duration::from_secs(600);
+
+impl Gate {
+    /// Opens a session, or moves the limit of the open one; the person is told until when.
+    #[expect(clippy::too_many_arguments, reason = "each is one fact of the grant")]
+    pub(super) async fn grant(
+        &self,
+        tx: &mut Tx,
+        case: &mut Case,
+        origin: Origin,
+        length: Duration,
+        caller: Option<Place>,
+        actor: &Actor,
+        ended: &mut Ended,
+    ) -> Result<(), StoreError> {
+        let now = self.now();
+        let until = now + length.min(LONGEST);
+        let event = Event::Renewed { until, caller: caller.clone() };
+        // A session that is over by its time is ended first; then a new one is opened.
+        self.apply(tx, case, &event, actor, ended).await?;
+        if case.entry.session.is_none() {
+            let user = case.entry.account.user;
+            let new = NewSession { account: case.entry.account.id, user, origin, until, caller, due: now };
+            let session = tx.add_session(&new, now).await?;
+            tx.save_session(&session, session.next_due(&case.policy), now).await?;
+            case.entry.session = Some(session);
+        }
+        self.write_session(tx, case, origin.word(), actor).await?;
+        let until = case.entry.session.as_ref().map_or(until, |session| session.until);
+        let until = self.moment(case, until);
+        self.tell_about(tx, case, "session-granted", &[("until", Arg::Text(&until))]).await
+    }
+
+    pub(super) async fn write_session(
+        &self,
+        tx: &mut Tx,
+        case: &Case,
+        verb: &str,
+        actor: &Actor,
+    ) -> Result<(), StoreError> {
+        let Some(session) = &case.entry.session else { return Ok(()) };
+        let detail = format!("account {} until {}", case.entry.account.name, session.until.millis());
+        tx.write_down(actor, Deed { noun: "session", subject: session.id.0, verb, detail: &detail }, self.now()).await
+    }
+
+    pub(super) fn may_hold(&self, case: &Case) -> Result<(), Reason> {
+        door(case).may_hold()
+    }
+
+    /// §3.5 as it is now, for the router and caller that a question was about.
+    pub(super) async fn standing_now(
+        &self,
+        tx: &mut Tx,
+        case: &Case,
+        place: Option<&Place>,
+    ) -> Result<Result<(), Reason>, StoreError> {
+        let routers = tx.routers().await?;
+        let name = place.and_then(|place| routers.iter().find(|router| router.id == place.router));
+        let name = name.map_or("", |router| router.name.as_str());
+        Ok(door(case).standing(RouterName(name), place, self.now()).map(|_| ()))
+    }
+
+    /// Somebody with the right password stands at the door: the person is asked, within limits.
+    pub(super) async fn knock(&self, account: AccountId, place: &Place) -> Result<(), StoreError> {
+        let now = self.now();
+        let mut tx = self.store.begin().await?;
+        let Some(case) = self.case(&mut tx, account).await? else { return Ok(()) };
+        let silent = tx.knocks_silent_until(account).await?.is_some_and(|until| now < until);
+        let asked = tx.prompts_since(account, Kind::Knock, now - KNOCK_WINDOW).await?;
+        if silent || asked >= i64::from(case.policy.knocks_per_10min) || self.may_hold(&case).is_err() {
+            return Ok(());
+        }
+        let routers = tx.routers().await?;
+        let router = routers.iter().find(|router| router.id == place.router).map_or("?", |router| router.name.as_str());
+        let question = Question {
+            kind: Kind::Knock,
+            key: "knock-question",
+            args: vec![
+                ("account", case.entry.account.name.clone()),
+                ("address", place.shown()),
+                ("router", router.to_owned()),
+            ],
+            actions: vec![
+                vec![(Action::Yes, Label::hours("button-yes-hours", case.policy.session))],
+                vec![(Action::NotNow, "button-not-now".into()), (Action::NotMe, "button-not-me".into())],
+            ],
+            session: None,
+            connection: None,
+            place: Some(place.clone()),
+            deadline: now + case.policy.knock,
+            resend_at: None,
+        };
+        self.ask(&mut tx, &case, &question).await?;
+        self.commit(tx, Ended::default()).await?;
+        Ok(())
+    }
+
+    /// A dial from a new caller that the session admits: the caller is written, and the person is told, with [Not me].
+    pub(super) async fn admit(
+        &self,
+        found: &Found,
+        session: crate::domain::id::SessionId,
+        place: &Place,
+    ) -> Result<(), StoreError> {
+        let Found::Account(known) = found else { return Ok(()) };
+        let mut tx = self.store.begin().await?;
+        let Some(mut case) = self.case(&mut tx, known.entry.account.id).await? else { return Ok(()) };
+        if case.entry.session.as_ref().map(|open| open.id) != Some(session) {
+            return Ok(());
+        }
+        let mut ended = Ended::default();
+        // Two first callers at once: the second finds the first written, and is judged again.
+        let admission = case.entry.session.as_ref().map(|open| open.admission(Some(place), case.policy.new_address));
+        if matches!(admission, Some(Admission::First | Admission::Alike)) {
+            let event = Event::Admitted(place.clone());
+            let outcome = self.apply(&mut tx, &mut case, &event, &Actor::System, &mut ended).await?;
+            let presence_follows = case.policy.extra_protection == ExtraProtection::On;
+            if is_open(&outcome) && !presence_follows {
+                self.tell_of_caller(&mut tx, &case, place).await?;
+            }
+        }
+        self.commit(tx, ended).await?;
+        Ok(())
+    }
+
+    async fn tell_of_caller(&self, tx: &mut Tx, case: &Case, place: &Place) -> Result<(), StoreError> {
+        let Some(session) = &case.entry.session else { return Ok(()) };
+        let routers = tx.routers().await?;
+        let router = routers.iter().find(|router| router.id == place.router).map_or("?", |router| router.name.as_str());
+        let question = Question {
+            kind: Kind::Caller,
+            key: "caller-notice",
+            args: vec![
+                ("account", case.entry.account.name.clone()),
+                ("address", place.shown()),
+                ("router", router.to_owned()),
+                ("time", self.moment(case, self.now())),
+            ],
+            actions: vec![vec![(Action::NotMe, "button-not-me".into())]],
+            session: Some(session.id),
+            connection: None,
+            place: Some(place.clone()),
+            deadline: session.until,
+            resend_at: None,
+        };
+        for asked in tx.pending_prompts(case.entry.account.id).await? {
+            if asked.prompt.kind == Kind::Caller {
+                self.settle(tx, case, &asked, PromptState::Lapsed, None, "prompt-late").await?;
+            }
+        }
+        self.ask(tx, case, &question).await
+    }
+
+    /// The connections that a dial replaced are cut.
+    pub(super) async fn replace(&self, connections: &[ConnectionId]) -> Result<(), StoreError> {
+        let mut tx = self.store.begin().await?;
+        for id in connections {
+            if let Some(connection) = tx.connection(*id).await?
+                && connection.ended_at.is_none()
+            {
+                self.cut(&mut tx, &connection, "replaced").await?;
+            }
+        }
+        self.commit(tx, Ended::default()).await?;
+        Ok(())
+    }
+}
+
+fn door(case: &Case) -> Door<'_> {
+    Door {
+        account: &case.entry.account,
+        user: case.entry.user.as_ref(),
+        policy: &case.policy,
+        session: case.entry.session.as_ref(),
+        open: &[],
+        slots: &[],
+    }
+}
