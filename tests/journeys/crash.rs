@@ -1,9 +1,10 @@
 //! radgram dies in the middle of a story, and the story goes on.
 
 use radgram::domain::session::State;
-use radgram::sim::router::Cause;
+use radgram::domain::user::UserStep;
+use radgram::sim::router::{Cause, StartNotice};
 
-use crate::world::{ADMIN, Base, Dialled, HOME, World, hours, minutes};
+use crate::world::{ADMIN, Base, Dialled, ELSEWHERE, HOME, World, ann_from, hours, minutes};
 
 on_both! {
     async fn a_start_that_was_acknowledged_is_asked_about_after_a_crash(world: World) {
@@ -95,4 +96,89 @@ async fn a_graceful_stop_hands_over_at_once() {
     world.stop().await;
     world.start().await;
     world.dial_from(HOME).await.accepted();
+}
+
+on_both! {
+    async fn not_me_is_heard_after_a_restart(world: World) {
+        world.dial_from(ELSEWHERE).await.rejected();
+        let knock = world.ann.reads("Someone is connecting as ann").await;
+        world.restart().await;
+        world.ann.presses(&knock, "Not me").await;
+        assert!(world.dial().await.rejected().contains("locked"));
+    }
+}
+
+on_both! {
+    async fn an_unanswered_question_cuts_after_a_restart(world: World) {
+        world.set("extra_protection", "on").await;
+        world.request().await;
+        let tunnel = world.dial().await.accepted();
+        tunnel.start_delivered().await;
+        let question = world.ann.reads("Is it you who connected").await;
+        world.until_posted().await;
+        world.restart().await;
+        world.after(minutes(5));
+        assert_eq!(tunnel.ended().await, Cause::AdminReset);
+        world.until_over().await;
+        assert_eq!(world.ann.presses(&question, "Yes, it is me").await, "This button does not work any more.");
+    }
+}
+
+on_both! {
+    async fn a_stranger_stays_out_after_a_restart(world: World) {
+        world.request().await;
+        let tunnel = world.dial().await.accepted();
+        tunnel.start_delivered().await;
+        world.until_heard().await;
+        world.restart().await;
+        assert_eq!(world.dial_from(ELSEWHERE).await.rejected(), "the session is for another address");
+        assert!(tunnel.is_up());
+    }
+}
+
+on_both! {
+    async fn a_surplus_start_is_cut_when_its_slot_was_forgotten(world: World) {
+        world.set("new_address", "allow").await;
+        world.request().await;
+        let mut first = ann_from(HOME);
+        first.start = StartNotice::Held;
+        let first = world.router.dial(first).await.accepted();
+        world.restart().await;
+        // The slot was in memory only: the second dial finds room, and whoever starts second is one too many.
+        let second = world.dial_from(ELSEWHERE).await.accepted();
+        second.start_delivered().await;
+        world.until_heard().await;
+        first.send_start().await;
+        assert_eq!(first.ended().await, Cause::AdminReset);
+        assert!(second.is_up());
+    }
+}
+
+on_both! {
+    async fn an_update_handled_before_the_crash_is_not_applied_after_it(world: World) {
+        world.dial().await.rejected();
+        let knock = world.ann.reads("Someone is connecting as ann").await;
+        let press = world.ann.press(&knock, "Yes, 24 h");
+        press.toast().await;
+        let until = world.session().await.unwrap().until;
+        world.until_posted().await;
+        world.crash().await;
+        world.telegram.redeliver(press.update_id());
+        world.start().await;
+        world.ann.says("/help");
+        world.ann.reads("The bot opens access").await;
+        assert_eq!(world.session().await.unwrap().until, until);
+        assert_eq!(world.ann.count("is open until"), 1);
+    }
+}
+
+on_both! {
+    async fn a_yes_of_a_blocked_person_opens_nothing_after_a_restart(world: World) {
+        world.dial().await.rejected();
+        let knock = world.ann.reads("Someone is connecting as ann").await;
+        world.gate().decide_user(&ADMIN, world.user().await, UserStep::Block, None).await.unwrap();
+        world.restart().await;
+        assert_eq!(world.ann.presses(&knock, "Yes, 24 h").await, "This button does not work any more.");
+        assert!(world.session().await.is_none());
+    }
 }
