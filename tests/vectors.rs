@@ -83,6 +83,7 @@ fn algorithms() {
             "chap-mppe-keys" => chap_mppe_keys(&block),
             "mppe-key" => mppe_key(&block),
             "user-password" => user_password(&block),
+            "vendor-attribute" => ms_chap_error(&block),
             other => panic!("unknown kind {other}"),
         }
     }
@@ -136,6 +137,18 @@ fn mppe_key(block: &Block<'_>) {
     if !block.title.contains("another implementation") {
         block.holds("hidden", &again); // the other one fills up with random octets
     }
+}
+
+/// The attribute alone in a packet of its own, read by the codec.
+fn ms_chap_error(block: &Block) {
+    let attribute = hex::decode(block.text("hex")).unwrap();
+    let length = u16::try_from(20 + attribute.len()).unwrap().to_be_bytes();
+    let datagram = [&[Code::ACCESS_REJECT.0, 8], &length[..], &[0; 16], &attribute].concat();
+    let packet = Packet::parse(&datagram).unwrap();
+    let value = packet.vendor(VendorType::MS_CHAP_ERROR).unwrap();
+    let (ident, text) = value.split_first().unwrap();
+    block.holds("ident", &[*ident]);
+    assert_eq!(std::str::from_utf8(text).unwrap(), block.text("text"), "{}", block.title);
 }
 
 fn user_password(block: &Block<'_>) {
