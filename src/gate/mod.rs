@@ -35,7 +35,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-pub use admin::{AccountField, ImportReport, ImportRow, UserForm};
+pub use admin::{ACCOUNT_FIELDS, AccountField, ImportReport, ImportRow, UserForm};
 pub use refused::Refused;
 pub use stranger::Stranger;
 

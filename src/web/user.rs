@@ -18,13 +18,11 @@ use crate::domain::id::UserId;
 use crate::domain::session::{Session, State};
 use crate::domain::setting::{Level, Setting};
 use crate::domain::user::UserStep;
-use crate::gate::{AccountField, UserForm};
+use crate::gate::{ACCOUNT_FIELDS, AccountField, UserForm};
 use crate::store::user::UserLine;
 
 /// Sessions of a person that their page shows.
 const SESSIONS: i64 = 20;
-/// Accounts that the form has fields for at most; the setting `accounts_per_user` allows no more.
-const ACCOUNT_FIELDS: usize = 10;
 
 #[derive(Template, WebTemplate)]
 #[template(path = "users/edit.html")]
@@ -61,7 +59,7 @@ impl Draft {
     fn of(mut form: HashMap<String, String>) -> Self {
         let mut text = |name: &str| form.remove(name).unwrap_or_default();
         let name = text("name");
-        let accounts = (1..=ACCOUNT_FIELDS).map(|number| {
+        let accounts = (1..=ACCOUNT_FIELDS.len()).map(|number| {
             let password = Hidden(crate::secret::Secret::new(text(&format!("password{number}"))));
             AccountDraft { name: text(&format!("account{number}")), password }
         });
@@ -75,8 +73,8 @@ impl Draft {
             let given: Vec<&'static str> = given.map(|(name, _)| *name).collect();
             return if let [only] = given[..] { only } else { field };
         }
-        let Some(counted) = ACCOUNTS.iter().position(|name| *name == field) else { return field };
-        let filled = ACCOUNTS.iter().zip(&self.accounts).filter(|(_, account)| !account.name.trim().is_empty());
+        let Some(counted) = ACCOUNT_FIELDS.iter().position(|name| *name == field) else { return field };
+        let filled = ACCOUNT_FIELDS.iter().zip(&self.accounts).filter(|(_, account)| !account.name.trim().is_empty());
         filled.map(|(name, _)| *name).nth(counted).unwrap_or(field)
     }
 }
@@ -126,7 +124,7 @@ async fn allowed(visit: &Visit) -> Result<usize, WebError> {
 fn fields(draft: &Draft, allowed: usize) -> Vec<Field> {
     let typed = draft.accounts.iter().rposition(|account| !account.name.is_empty()).map_or(0, |last| last + 1);
     let mut fields = vec![Field::text("name", "Full name", &draft.name)];
-    for number in 1..=allowed.max(typed).min(ACCOUNT_FIELDS) {
+    for number in 1..=allowed.max(typed).min(ACCOUNT_FIELDS.len()) {
         let name = draft.accounts.get(number - 1).map_or("", |account| account.name.as_str());
         fields.push(
             Field::text(&format!("account{number}"), &format!("Account {number}"), name)
@@ -155,7 +153,7 @@ pub(super) async fn save(
 ) -> Result<Response, WebError> {
     let draft = Draft::of(form);
     let mut errors = Errors::none();
-    for (account, field) in draft.accounts.iter().zip(ACCOUNTS) {
+    for (account, field) in draft.accounts.iter().zip(ACCOUNT_FIELDS) {
         if account.name.trim().is_empty() && account.password.given().is_some() {
             errors.add(field, "the account's name is missing");
         }
@@ -174,22 +172,8 @@ pub(super) async fn save(
     Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response())
 }
 
-/// The names of the account fields.
-const ACCOUNTS: [&str; ACCOUNT_FIELDS] = [
-    "account1",
-    "account2",
-    "account3",
-    "account4",
-    "account5",
-    "account6",
-    "account7",
-    "account8",
-    "account9",
-    "account10",
-];
-
 /// The names of their password fields.
-const PASSWORDS: [&str; ACCOUNT_FIELDS] = [
+const PASSWORDS: [&str; ACCOUNT_FIELDS.len()] = [
     "password1",
     "password2",
     "password3",

@@ -7,7 +7,7 @@ mod session;
 mod user;
 
 pub use import::{ImportReport, ImportRow};
-pub use user::{AccountField, UserForm};
+pub use user::{ACCOUNT_FIELDS, AccountField, UserForm};
 
 use super::session::{Case, Ended};
 use super::{Gate, Refused};

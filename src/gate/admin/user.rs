@@ -33,8 +33,8 @@ pub struct AccountField {
     pub password: Option<Secret>,
 }
 
-/// The fields of a person's accounts, in the order of the form.
-const ACCOUNT_FIELDS: [&str; 10] = [
+/// The names of the account fields of the form, in their order; a person never has more (`accounts_per_user`).
+pub const ACCOUNT_FIELDS: [&str; 10] = [
     "account1",
     "account2",
     "account3",
