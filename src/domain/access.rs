@@ -298,9 +298,15 @@ impl Door<'_> {
     }
 
     /// Whether `without_session = allow` holds here: a machine's account, bound to nobody and tied to source networks.
-    pub fn is_tied_machine(&self) -> bool {
+    fn is_tied_machine(&self) -> bool {
         let nobodys = self.account.user.is_none() && self.user.is_none();
         self.account.holder == Holder::Machine && nobodys && !self.policy.source_networks.is_empty()
+    }
+
+    /// Whether a machine's connection may be up without a session: as it is allowed and usable now. Where and when it
+    /// dialled was decided at its Accept.
+    pub fn lets_machine_in(&self) -> bool {
+        self.policy.without_session == WithoutSession::Allow && self.is_tied_machine() && self.may_hold().is_ok()
     }
 
     fn usable(&self) -> Result<(), Reason> {

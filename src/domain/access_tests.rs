@@ -220,6 +220,32 @@ fn a_redial_while_the_session_counts_down_gets_its_whole_time() {
 }
 
 #[test]
+fn a_machine_stays_in_only_while_it_is_allowed_and_usable() {
+    #[track_caller]
+    fn check(change: impl FnOnce(&mut Hall), expected: bool) {
+        let mut hall = Hall::new(&[("without_session", "allow"), ("source_networks", "10.0.0.0/8")]);
+        (hall.user, hall.account.user, hall.account.holder) = (None, None, Holder::Machine);
+        change(&mut hall);
+        let door = Door {
+            account: &hall.account,
+            user: hall.user.as_ref(),
+            policy: &hall.policy,
+            session: None,
+            open: &[],
+            slots: &[],
+        };
+        assert_eq!(door.lets_machine_in(), expected);
+    }
+    check(|_| (), true);
+    check(|hall| hall.account.holder = Holder::Person, false);
+    check(|hall| hall.account.user = Some(UserId(1)), false);
+    check(|hall| hall.account.switch = Switch::Disabled, false);
+    check(|hall| hall.account.lock = Lock::Locked, false);
+    check(|hall| hall.policy.without_session = WithoutSession::Knock, false);
+    check(|hall| hall.policy.source_networks.clear(), false);
+}
+
+#[test]
 fn a_dial_above_the_limit_is_refused_or_replaces() {
     let hall = Hall::new(&[]).connected_from("9.9.9.9");
     assert_eq!(hall.decide(Some("1.1.1.1"), 0), Decision::Refuse(Reason::TooMany));

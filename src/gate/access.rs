@@ -15,9 +15,11 @@ use crate::domain::account::candidates;
 use crate::domain::connection::Place;
 use crate::domain::credential::{Proven, Unproven, prove};
 use crate::domain::id::{AccountId, ConnectionId, SessionId};
+use crate::domain::policy::Policy;
 use crate::domain::router::Router;
 use crate::domain::session::Admission;
 use crate::store::StoreError;
+use crate::store::account::Entry;
 use crate::store::attempt::{Attempt, Verdict};
 
 /// Attempts that wait to be written; above it they are counted as lost, never waited for.
@@ -245,14 +247,7 @@ impl Gate {
     fn decide(&self, request: &Request, router: &Router, known: &Known, place: Option<&Place>) -> Decision {
         let entry = &known.entry;
         self.slots.take(entry.account.id, request.arrived, |slots| {
-            let door = Door {
-                account: &entry.account,
-                user: entry.user.as_ref(),
-                policy: &known.policy,
-                session: entry.session.as_ref(),
-                open: &entry.open,
-                slots,
-            };
+            let door = door_of(entry, &known.policy, slots);
             let decision = door.decide(RouterName(&router.name), place, request.arrived);
             let slot = match &decision {
                 Decision::Accept(permit) => Some(Slot {
@@ -295,8 +290,8 @@ impl Gate {
 
     /// Whether a duplicate of an answered dial may be answered again: the session it speaks of is unchanged.
     pub async fn still_holds(&self, mark: Mark) -> bool {
-        let Some(session) = mark.session else { return true };
         let Ok(Some(known)) = self.directory.read(mark.account).await else { return false };
+        let Some(session) = mark.session else { return door_of(&known.entry, &known.policy, &[]).lets_machine_in() };
         let now = self.now();
         known
             .entry
@@ -362,6 +357,17 @@ impl Gate {
         }
         tx.commit(self.now()).await?;
         Ok(())
+    }
+}
+
+fn door_of<'a>(entry: &'a Entry, policy: &'a Policy, slots: &'a [Slot]) -> Door<'a> {
+    Door {
+        account: &entry.account,
+        user: entry.user.as_ref(),
+        policy,
+        session: entry.session.as_ref(),
+        open: &entry.open,
+        slots,
     }
 }
 

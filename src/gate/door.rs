@@ -9,7 +9,7 @@ use super::session::{Case, Ended, is_open};
 use crate::domain::access::{Door, Reason, RouterName};
 use crate::domain::audit::Actor;
 use crate::domain::connection::Place;
-use crate::domain::id::{AccountId, ConnectionId};
+use crate::domain::id::{AccountId, ConnectionId, SessionId};
 use crate::domain::policy::ExtraProtection;
 use crate::domain::prompt::{Action, Kind, State as PromptState};
 use crate::domain::session::{Admission, Event, LONGEST, Origin};
@@ -117,12 +117,7 @@ impl Gate {
     }
 
     /// A dial from a new caller that the session admits: the caller is written, and the person is told, with [Not me].
-    pub(super) async fn admit(
-        &self,
-        found: &Found,
-        session: crate::domain::id::SessionId,
-        place: &Place,
-    ) -> Result<(), StoreError> {
+    pub(super) async fn admit(&self, found: &Found, session: SessionId, place: &Place) -> Result<(), StoreError> {
         let Found::Account(known) = found else { return Ok(()) };
         let mut tx = self.store.begin().await?;
         let Some(mut case) = self.case(&mut tx, known.entry.account.id).await? else { return Ok(()) };
@@ -187,7 +182,8 @@ impl Gate {
     }
 }
 
-fn door(case: &Case) -> Door<'_> {
+/// The door of a case, for its rules: connections and slots do not count.
+pub(super) fn door(case: &Case) -> Door<'_> {
     Door {
         account: &case.entry.account,
         user: case.entry.user.as_ref(),

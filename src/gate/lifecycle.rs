@@ -5,15 +5,15 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
+use super::door::door;
 use super::letter::{Label, Question};
 use super::session::{Case, Ended, Outcome};
 use super::{Gate, LEAD_EVERY, next_look};
 use crate::clock::Timestamp;
-use crate::domain::access::Door;
 use crate::domain::audit::Actor;
 use crate::domain::connection::{Authentic, Presence};
 use crate::domain::id::{AccountId, ConnectionId, PromptId};
-use crate::domain::policy::{OverLimit, WithoutSession};
+use crate::domain::policy::OverLimit;
 use crate::domain::prompt::{Action, Kind, State as PromptState};
 use crate::domain::session::{Event, Why};
 use crate::store::alarm::Raised;
@@ -148,7 +148,7 @@ impl Gate {
     /// an alarm.
     async fn close_or_alarm(&self, tx: &mut Tx, case: &Case, connection: &Connection) -> Result<(), StoreError> {
         if connection.kept == Kept::Yes
-            || (connection.class == ClassSeen::Ours && self.is_allowed_machine(case, connection))
+            || (connection.class == ClassSeen::Ours && connection.session.is_none() && door(case).lets_machine_in())
         {
             return Ok(());
         }
@@ -159,21 +159,6 @@ impl Gate {
             }
         }
         self.cut(tx, connection, "no_session").await
-    }
-
-    fn is_allowed_machine(&self, case: &Case, connection: &Connection) -> bool {
-        let door = Door {
-            account: &case.entry.account,
-            user: case.entry.user.as_ref(),
-            policy: &case.policy,
-            session: None,
-            open: &[],
-            slots: &[],
-        };
-        connection.session.is_none()
-            && case.policy.without_session == WithoutSession::Allow
-            && door.is_tied_machine()
-            && door.may_hold().is_ok()
     }
 
     async fn hear_nobodys(&self, tx: &mut Tx, account: Option<AccountId>) -> Result<(), StoreError> {
