@@ -33,4 +33,8 @@ id! {
     PromptId,
     /// An operator row.
     OperatorId,
+    /// A rule row.
+    RuleId,
+    /// A want row.
+    WantId,
 }

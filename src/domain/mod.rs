@@ -2,6 +2,7 @@
 
 pub mod access;
 pub mod account;
+pub mod api;
 pub mod audit;
 pub mod connection;
 pub mod credential;

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
+use super::api::Api;
 use super::id::{NasId, RouterId};
 use crate::secret::Secret;
 
@@ -25,6 +26,60 @@ pub struct Router {
     pub coa_port: u16,
     /// What is demanded of an Access-Request.
     pub message_authenticator: Demand,
+    /// Who decides about a dial.
+    pub scheme: Scheme,
+    /// Its API, where one is configured.
+    pub api: Option<Api>,
+    /// Whether confirmed connections get a lease.
+    pub leases: Leases,
+}
+
+/// Who decides about a dial.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scheme {
+    /// The router asks us over RADIUS.
+    Radius,
+    /// The router decides by its own accounts, which we enable and disable over its API.
+    Api,
+}
+
+impl Scheme {
+    /// All, in the order of forms.
+    pub const ALL: [Scheme; 2] = [Self::Radius, Self::Api];
+
+    /// The word in SQL and forms.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Radius => "radius",
+            Self::Api => "api",
+        }
+    }
+
+    /// From the word.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|scheme| scheme.word() == word)
+    }
+}
+
+/// Whether confirmed connections get a lease: their tunnel address in the address list `radgram`, which the router's
+/// firewall lets through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Leases {
+    /// The firewall does not ask for leases.
+    #[default]
+    Off,
+    /// It does.
+    On,
+}
+
+impl Leases {
+    /// The word in forms.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::On => "on",
+        }
+    }
 }
 
 /// Whether an Access-Request must carry a Message-Authenticator.

@@ -20,6 +20,7 @@ mod person;
 pub mod ports;
 mod post;
 mod refused;
+pub mod router_api;
 mod session;
 mod slots;
 mod stranger;

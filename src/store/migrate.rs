@@ -32,6 +32,12 @@ const STEPS: &[Step] = &[
         sqlite: include_str!("../../migrations/sqlite/0002_indexes.sql"),
         postgres: include_str!("../../migrations/postgres/0002_indexes.sql"),
     },
+    Step {
+        version: 3,
+        name: "routeros",
+        sqlite: include_str!("../../migrations/sqlite/0003_routeros.sql"),
+        postgres: include_str!("../../migrations/postgres/0003_routeros.sql"),
+    },
 ];
 
 const CHECK: &[u8] = b"radgram";

@@ -11,11 +11,13 @@ use super::{Keys, Noun, Reader, Tx, change};
 use crate::clock::Timestamp;
 use crate::crypto::seal::Place;
 use crate::domain::account::name_key;
+use crate::domain::api::{Api, OldLogIn, Trust};
 use crate::domain::id::{NasId, RouterId};
-use crate::domain::router::{Demand, Nas, NasKey, Router, Signs, shown_network, source_network};
+use crate::domain::router::{Demand, Leases, Nas, NasKey, Router, Scheme, Signs, shown_network, source_network};
 use crate::secret::Secret;
 
 const SECRET: &str = "sealed_secret";
+const API_PASSWORD: &str = "sealed_api_password";
 
 /// All routers and boxes, read at one time.
 #[derive(Debug, Clone)]
@@ -46,14 +48,36 @@ fn read(row: &AnyRow, keys: &Keys) -> Result<Router> {
         id: RouterId(id),
         name: fields.text("name")?,
         address: fields.word("address", |text| source_network(text).ok())?,
-        secret: keys.open(&fields.bytes(SECRET)?, place(id))?,
+        secret: keys.open(&fields.bytes(SECRET)?, place(id, SECRET))?,
         coa_port: u16::try_from(fields.int("coa_port")?).map_err(|_| fields.corrupt("coa_port"))?,
         message_authenticator: fields.word("message_authenticator", Demand::from_word)?,
+        scheme: fields.word("scheme", Scheme::from_word)?,
+        api: read_api(&fields, id, keys)?,
+        leases: if fields.flag("leases")? { Leases::On } else { Leases::Off },
     })
 }
 
-const fn place(row: i64) -> Place {
-    Place { table: "routers", row, column: SECRET }
+fn read_api(fields: &Fields<'_>, id: i64, keys: &Keys) -> Result<Option<Api>> {
+    let (Some(address), Some(user), Some(sealed)) =
+        (fields.maybe_parsed("api_address")?, fields.maybe_text("api_user")?, fields.maybe_bytes(API_PASSWORD)?)
+    else {
+        return Ok(None);
+    };
+    let trust = match fields.text("api_trust")?.as_str() {
+        "plain" => Trust::Plain,
+        "pinned" => Trust::Pinned(fields.maybe_parsed("api_fingerprint")?),
+        "authority" => {
+            Trust::Authority(fields.maybe_text("api_authority")?.ok_or_else(|| fields.corrupt("api_authority"))?)
+        }
+        _ => return Err(fields.corrupt("api_trust")),
+    };
+    let old_log_in = if fields.flag("api_old_log_in")? { OldLogIn::Allowed } else { OldLogIn::Refused };
+    let password = keys.open(&sealed, place(id, API_PASSWORD))?;
+    Ok(Some(Api { address, user, password, trust, old_log_in }))
+}
+
+const fn place(row: i64, column: &'static str) -> Place {
+    Place { table: "routers", row, column }
 }
 
 fn read_nas(row: &AnyRow) -> Result<Nas> {
@@ -72,7 +96,9 @@ fn read_nas(row: &AnyRow) -> Result<Nas> {
 
 async fn routers(sql: &mut AnyConnection, keys: &Keys) -> Result<Vec<Router>> {
     let rows = sqlx::query(
-        "select id, name, address, sealed_secret, coa_port, message_authenticator from routers order by name_key",
+        "select id, name, address, sealed_secret, coa_port, message_authenticator, scheme, api_address, api_user,
+         sealed_api_password, api_trust, api_fingerprint, api_authority, api_old_log_in, leases
+         from routers order by name_key",
     )
     .fetch_all(sql)
     .await?;
@@ -126,6 +152,17 @@ pub struct RouterForm {
     pub coa_port: u16,
     /// What is demanded of its Access-Requests.
     pub message_authenticator: Demand,
+}
+
+/// Who decides about a dial on a router, and how its API is reached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reach {
+    /// Who decides.
+    pub scheme: Scheme,
+    /// The API; `None` takes it away.
+    pub api: Option<Api>,
+    /// Whether confirmed connections get a lease.
+    pub leases: Leases,
 }
 
 impl Tx {
@@ -189,13 +226,46 @@ impl Tx {
     /// # Errors
     /// The database does not answer.
     pub async fn set_router_secret(&mut self, id: RouterId, secret: &Secret) -> Result<()> {
-        let sealed = self.keys.seal(secret, place(id.0));
+        let sealed = self.keys.seal(secret, place(id.0, SECRET));
         sqlx::query("update routers set key_id = $1, sealed_secret = $2, version = version + 1 where id = $3")
             .bind(self.keys.id())
             .bind(sealed)
             .bind(id.0)
             .execute(self.sql())
             .await?;
+        self.touch(Noun::Router, id.0);
+        Ok(())
+    }
+
+    /// Who decides about a dial, how the API is reached, and whether the firewall asks for leases.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn set_router_reach(&mut self, id: RouterId, reach: &Reach) -> Result<()> {
+        let api = reach.api.as_ref();
+        let (fingerprint, authority) = match api.map(|api| &api.trust) {
+            Some(Trust::Pinned(fingerprint)) => (fingerprint.map(|fingerprint| fingerprint.to_string()), None),
+            Some(Trust::Authority(pem)) => (None, Some(pem.clone())),
+            Some(Trust::Plain) | None => (None, None),
+        };
+        let sealed = api.map(|api| self.keys.seal(&api.password, place(id.0, API_PASSWORD)));
+        sqlx::query(
+            "update routers set scheme = $1, leases = $2, api_address = $3, api_user = $4, sealed_api_password = $5,
+             api_trust = $6, api_fingerprint = $7, api_authority = $8, api_old_log_in = $9, version = version + 1
+             where id = $10",
+        )
+        .bind(reach.scheme.word())
+        .bind(i64::from(reach.leases == Leases::On))
+        .bind(api.map(|api| api.address.to_string()))
+        .bind(api.map(|api| api.user.clone()))
+        .bind(sealed)
+        .bind(api.map_or("plain", |api| api.trust.word()))
+        .bind(fingerprint)
+        .bind(authority)
+        .bind(i64::from(api.is_some_and(|api| api.old_log_in == OldLogIn::Allowed)))
+        .bind(id.0)
+        .execute(self.sql())
+        .await?;
         self.touch(Noun::Router, id.0);
         Ok(())
     }
