@@ -32,7 +32,6 @@ create table wants (
     state text not null check (state in ('on', 'off', 'retired', 'removed')),
     account_id bigint references accounts (id) on delete set null,
     connection_id bigint references connections (id) on delete set null,
-    until bigint,
     since bigint not null,
     due_at bigint,
     tries bigint not null default 0,

@@ -32,7 +32,6 @@ create table wants (
     state text not null check (state in ('on', 'off', 'retired', 'removed')),
     account_id integer references accounts (id) on delete set null,
     connection_id integer references connections (id) on delete set null,
-    until integer,
     since integer not null,
     due_at integer,
     tries integer not null default 0,

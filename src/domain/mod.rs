@@ -15,3 +15,4 @@ pub mod router;
 pub mod session;
 pub mod setting;
 pub mod user;
+pub mod want;

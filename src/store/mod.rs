@@ -20,9 +20,11 @@ pub mod operator;
 pub mod outbox;
 pub mod prompt;
 pub mod router;
+pub mod rule;
 pub mod session;
 pub mod setting;
 pub mod user;
+pub mod want;
 
 use std::collections::HashSet;
 use std::sync::Arc;
