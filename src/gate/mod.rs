@@ -28,7 +28,7 @@ mod sweep;
 mod update;
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{Notify, mpsc, watch};
@@ -36,7 +36,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-pub use admin::{ACCOUNT_FIELDS, AccountField, ImportReport, ImportRow, UserForm};
+pub use admin::{ACCOUNT_FIELDS, AccountField, ApiForm, ImportReport, ImportRow, ReachForm, UserForm};
 pub use refused::Refused;
 pub use stranger::Stranger;
 
@@ -46,11 +46,13 @@ use self::directory::Directory;
 use self::guess::Guesses;
 use self::login::Logins;
 use self::ports::{Asker, Cutter};
+use self::router_api::{ApiFault, ApiState, RouterApi};
 use self::slots::Slots;
 use self::stranger::Strangers;
 use crate::clock::{Clock, Timestamp};
 use crate::crypto::hex;
 use crate::domain::credential::Credential;
+use crate::domain::id::RouterId;
 use crate::entropy::Entropy;
 use crate::metrics::Metrics;
 use crate::secret::Secret;
@@ -85,6 +87,8 @@ pub struct Gate {
     wake: Wake,
     leadership: Mutex<HashMap<&'static str, Held>>,
     bot: watch::Sender<BotState>,
+    /// What talks to routers over their API; set once, before the workers start.
+    router_api: OnceLock<Arc<dyn RouterApi>>,
     /// The update of Telegram that failed last, and how often in a row.
     stuck_update: Mutex<(i64, u32)>,
 }
@@ -175,6 +179,7 @@ impl Gate {
             wake: Wake::default(),
             leadership: Mutex::default(),
             bot: watch::Sender::new(BotState::Off),
+            router_api: OnceLock::new(),
             stuck_update: Mutex::default(),
         }))
     }
@@ -262,6 +267,23 @@ impl Gate {
     /// Where the bot tells how it fares.
     pub fn bot_channel(&self) -> watch::Sender<BotState> {
         self.bot.clone()
+    }
+
+    /// Gives the use cases what talks to routers over their API. Only the first one counts.
+    pub fn reach_routers(&self, api: Arc<dyn RouterApi>) {
+        if self.router_api.set(api).is_err() {
+            tracing::warn!("the routers are reached already");
+        }
+    }
+
+    /// How the API of a router stands.
+    pub fn api_state(&self, router: RouterId) -> ApiState {
+        self.router_api.get().map_or(ApiState::Off, |api| api.state(router))
+    }
+
+    /// What talks to routers.
+    fn api(&self) -> Result<&Arc<dyn RouterApi>, ApiFault> {
+        self.router_api.get().ok_or(ApiFault::Off)
     }
 
     /// Whether the database answers and the caches follow it.

@@ -1,5 +1,6 @@
 //! Why a change was not made, for whoever asked for it.
 
+use super::router_api::ApiFault;
 use crate::store::StoreError;
 
 /// Why a change was not made.
@@ -19,6 +20,9 @@ pub enum Refused {
     /// The state does not allow it.
     #[error("{0}")]
     Conflict(String),
+    /// The router did not do it.
+    #[error("{0}")]
+    Router(ApiFault),
     /// The database did not answer; nothing was changed.
     #[error("{0}")]
     Store(StoreError),
@@ -33,6 +37,12 @@ impl Refused {
     /// The state does not allow it.
     pub fn conflict(message: impl Into<String>) -> Self {
         Self::Conflict(message.into())
+    }
+}
+
+impl From<ApiFault> for Refused {
+    fn from(fault: ApiFault) -> Self {
+        Self::Router(fault)
     }
 }
 

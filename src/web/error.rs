@@ -39,6 +39,7 @@ impl From<Refused> for WebError {
         match refused {
             Refused::Field { message, .. } | Refused::Conflict(message) => Self::Conflict(message),
             Refused::NotFound(what) => Self::NotFound(what),
+            Refused::Router(fault) => Self::Conflict(fault.to_string()),
             Refused::Store(error) => Self::Store(error),
         }
     }

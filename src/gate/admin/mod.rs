@@ -2,11 +2,13 @@
 
 mod account;
 mod import;
+mod reach;
 mod router;
 mod session;
 mod user;
 
 pub use import::{ImportReport, ImportRow};
+pub use reach::{ApiForm, ReachForm};
 pub use user::{ACCOUNT_FIELDS, AccountField, UserForm};
 
 use super::session::{Case, Ended};

@@ -89,7 +89,7 @@ impl Gate {
     }
 }
 
-async fn router(tx: &mut Tx, id: RouterId) -> Result<Router, Refused> {
+pub(super) async fn router(tx: &mut Tx, id: RouterId) -> Result<Router, Refused> {
     let routers = tx.routers().await?;
     routers.into_iter().find(|router| router.id == id).ok_or(Refused::NotFound("no such router"))
 }
