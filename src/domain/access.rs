@@ -7,9 +7,9 @@ use super::account::{Account, Holder, Lock, Switch};
 use super::connection::{OpenConnection, Place};
 use super::credential::Proof;
 use super::hours::Gate;
-use super::id::{ConnectionId, SessionId};
+use super::id::{ConnectionId, RouterId, SessionId};
 use super::policy::{ExtraProtection, OverLimit, Policy, WithoutSession};
-use super::router::NasKey;
+use super::router::{Leases, NasKey, Router};
 use super::session::{Admission, LONGEST, SHORTEST, Session, Standing};
 use super::user::{User, UserState};
 use crate::clock::Timestamp;
@@ -74,6 +74,8 @@ pub struct Door<'a> {
     pub open: &'a [OpenConnection],
     /// Its Accepts that wait for their Start.
     pub slots: &'a [Slot],
+    /// The routers on which a firewall rule is bound to it.
+    pub rules: &'a [RouterId],
 }
 
 /// An Accept that waits for its Start.
@@ -205,13 +207,27 @@ impl Reason {
     }
 }
 
-/// The name of the router a dial comes through, for the policy `routers`.
+/// The router a dial comes through, as far as the rules look at it.
 #[derive(Debug, Clone, Copy)]
-pub struct RouterName<'a>(pub &'a str);
+pub struct Through<'a> {
+    /// Which.
+    pub id: RouterId,
+    /// Its name, for the policy `routers`.
+    pub name: &'a str,
+    /// Whether its firewall asks for leases.
+    pub leases: Leases,
+}
+
+impl<'a> Through<'a> {
+    /// The router as the rules look at it.
+    pub fn of(router: &'a Router) -> Self {
+        Self { id: router.id, name: &router.name, leases: router.leases }
+    }
+}
 
 impl Door<'_> {
     /// What becomes of a dial from `place` whose password is proven.
-    pub fn decide(&self, router: RouterName<'_>, place: Option<&Place>, now: Timestamp) -> Decision {
+    pub fn decide(&self, router: Through<'_>, place: Option<&Place>, now: Timestamp) -> Decision {
         let hours_end = match self.standing(router, place, now) {
             Ok(hours_end) => hours_end,
             Err(reason) => return Decision::Refuse(reason),
@@ -230,7 +246,7 @@ impl Door<'_> {
             Ok(replaces) => replaces,
             Err(reason) => return Decision::Refuse(reason),
         };
-        let timeout = self.timeout(session, admission, left);
+        let timeout = self.timeout(session, admission, router, left);
         let permit =
             Permit { session: session.map(|session| session.id), timeout, interim: self.policy.interim, replaces };
         match (session, admission, place) {
@@ -247,13 +263,13 @@ impl Door<'_> {
     /// Why not.
     pub fn standing(
         &self,
-        router: RouterName<'_>,
+        router: Through<'_>,
         place: Option<&Place>,
         now: Timestamp,
     ) -> Result<Option<Timestamp>, Reason> {
         self.may_hold()?;
         let routers = &self.policy.routers;
-        if !routers.is_empty() && !routers.iter().any(|name| name == router.0) {
+        if !routers.is_empty() && !routers.iter().any(|name| name == router.name) {
             return Err(Reason::RouterNotAllowed);
         }
         let networks = &self.policy.source_networks;
@@ -326,16 +342,29 @@ impl Door<'_> {
         self.usable()
     }
 
-    fn timeout(&self, session: Option<&Session>, admission: Admission, left: Duration) -> Duration {
+    /// Where the traffic of an unconfirmed connection is not shut on the router, the connection itself is to be short.
+    fn timeout(
+        &self,
+        session: Option<&Session>,
+        admission: Admission,
+        router: Through<'_>,
+        left: Duration,
+    ) -> Duration {
         let confirmed = admission == Admission::Known(Standing::Confirmed);
         let asked = session.is_some() && self.policy.extra_protection == ExtraProtection::On && !confirmed;
-        let most = if asked { self.policy.confirm + UNCONFIRMED_GRACE } else { LONGEST };
+        let shut = router.leases == Leases::On || self.rules.contains(&router.id);
+        let most = if asked && !shut { self.policy.confirm + UNCONFIRMED_GRACE } else { LONGEST };
         left.min(most)
+    }
+
+    /// How many connections there may be at once; `None` is no limit. A rule speaks of one connection only.
+    pub fn most_connections(&self) -> Option<usize> {
+        if self.rules.is_empty() { self.policy.connections.map(|limit| limit as usize) } else { Some(1) }
     }
 
     /// Whether there is room for one more connection (§3.7); gives what it replaces.
     fn room(&self, place: Option<&Place>, now: Timestamp) -> Result<Vec<ConnectionId>, Reason> {
-        let Some(limit) = self.policy.connections.map(|limit| limit as usize) else { return Ok(Vec::new()) };
+        let Some(limit) = self.most_connections() else { return Ok(Vec::new()) };
         let waiting: Vec<&Slot> = self.slots.iter().filter(|slot| now < slot.at + SLOT).collect();
         let taken = self.open.len() + waiting.len();
         if taken < limit {

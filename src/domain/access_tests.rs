@@ -4,15 +4,15 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::domain::account::Source;
-use crate::domain::id::{AccountId, RouterId, UserId};
+use crate::domain::id::{AccountId, UserId};
 use crate::domain::policy::Values;
-use crate::domain::session::{Applied, EndReason, Event, Extender, Fate, Origin, State};
+use crate::domain::session::{Applied, EndReason, Event, Extender, Fate, Origin, Passed, State};
 use crate::domain::setting::Level;
 use crate::domain::user::UserStep;
 use crate::text::Language;
 
 const HOUR: i64 = 3_600_000;
-const ROUTER: RouterName<'static> = RouterName("office");
+const ROUTER: Through<'static> = Through { id: RouterId(1), name: "office", leases: Leases::Off };
 
 fn at(millis: i64) -> Timestamp {
     Timestamp::from_millis(millis)
@@ -31,6 +31,7 @@ struct Hall {
     session: Option<Session>,
     open: Vec<OpenConnection>,
     slots: Vec<Slot>,
+    rules: Vec<RouterId>,
 }
 
 impl Hall {
@@ -61,6 +62,7 @@ impl Hall {
             session: Some(session()),
             open: Vec::new(),
             slots: Vec::new(),
+            rules: Vec::new(),
         }
     }
 
@@ -72,6 +74,7 @@ impl Hall {
             session: self.session.as_ref(),
             open: &self.open,
             slots: &self.slots,
+            rules: &self.rules,
         };
         door.decide(ROUTER, station.map(place).as_ref(), at(now))
     }
@@ -233,6 +236,7 @@ fn a_machine_stays_in_only_while_it_is_allowed_and_usable() {
             session: None,
             open: &[],
             slots: &[],
+            rules: &[],
         };
         assert_eq!(door.lets_machine_in(), expected);
     }
@@ -299,7 +303,8 @@ fn happening() -> impl Strategy<Value = Happening> {
     ];
     let event = prop_oneof![
         Just(Event::Confirmed(ConnectionId(10))),
-        Just(Event::Seen { connection: ConnectionId(10), place: Some(place("1.1.1.1")) }),
+        Just(Event::Seen { connection: ConnectionId(10), place: Some(place("1.1.1.1")), door: Passed::Admitted }),
+        Just(Event::Seen { connection: ConnectionId(11), place: Some(place("2.2.2.2")), door: Passed::Unasked }),
         Just(Event::Admitted(place("2.2.2.2"))),
         Just(Event::Stopped(ConnectionId(10))),
         Just(Event::NotMe),

@@ -100,6 +100,32 @@ pub struct Record {
     pub lasted: Duration,
     /// Octets and packets so far.
     pub traffic: Traffic,
+    /// Who says so.
+    pub via: Via,
+}
+
+/// Who reports a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Via {
+    /// The router, by RADIUS accounting.
+    Radius,
+    /// The list of connections of a router with scheme `api`: nobody asked us before.
+    Api,
+}
+
+impl Via {
+    /// The word in SQL.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Radius => "radius",
+            Self::Api => "api",
+        }
+    }
+
+    /// From the word.
+    pub fn from_word(word: &str) -> Option<Self> {
+        [Self::Radius, Self::Api].into_iter().find(|via| via.word() == word)
+    }
 }
 
 impl Record {

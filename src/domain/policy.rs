@@ -43,6 +43,12 @@ pub struct Policy {
     pub prompt_resends: u32,
     /// How long a session outlives its last connection; `None` is until its limit.
     pub end_on_disconnect: Option<Duration>,
+    /// What happens to the router's own account at the end.
+    pub on_expiry: OnExpiry,
+    /// What happens when somebody switches on a router what we keep there.
+    pub drift: Drift,
+    /// How often the connections of a router with scheme `api` are read.
+    pub poll: Duration,
     /// Acct-Interim-Interval.
     pub interim: Duration,
     /// Accounts of a person.
@@ -96,6 +102,25 @@ pub enum ExtraProtection {
     Off,
     /// Yes: "is it you?".
     On,
+}
+
+/// What happens, at the end of a session, to an account of the same name that a router keeps itself. A router with scheme
+/// `api` has it disabled in any case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnExpiry {
+    /// Nothing: the connection is cut.
+    Disconnect,
+    /// It is disabled, and enabled with the next session.
+    DisableOnRouter,
+}
+
+/// What happens when a rule or an account on a router is not as we left it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Drift {
+    /// It is set back.
+    Revert,
+    /// It stays as it is until the next change of ours.
+    Adopt,
 }
 
 /// What happens to a dial above the limit of connections.
@@ -205,6 +230,12 @@ fn typed(found: &Found) -> Policy {
         prompt_resend: found.seconds("prompt_resend_seconds", SECOND),
         prompt_resends: found.number("prompt_resends"),
         end_on_disconnect: found.some_seconds("end_on_disconnect", SECOND),
+        on_expiry: match found.text("on_expiry") {
+            "disconnect_and_disable_on_router" => OnExpiry::DisableOnRouter,
+            _ => OnExpiry::Disconnect,
+        },
+        drift: if found.text("drift") == "adopt" { Drift::Adopt } else { Drift::Revert },
+        poll: found.seconds("poll_seconds", SECOND),
         interim: found.seconds("interim_seconds", SECOND),
         accounts_per_user: found.number("accounts_per_user"),
         connections: found.some_number("connections_per_account").filter(|limit| *limit > 0),

@@ -139,6 +139,12 @@ settings! {
     "prompt_resends", number(0, 10, ""), "3", Nearest, "How often it is sent again.";
     "end_on_disconnect", number_or(10, 86400, "seconds", "off"), "off", Nearest,
         "The session ends this long after the last connection went down, unless the person redials.";
+    "on_expiry", Kind::Choice(&["disconnect", "disconnect_and_disable_on_router"]), "disconnect", Nearest,
+        "At the end of a session: only disconnect, or also disable the account on routers that keep one of this name.";
+    "drift", Kind::Choice(&["revert", "adopt"]), "revert", System,
+        "Somebody switches on the router what radgram keeps there: switch it back, or leave it until the next change.";
+    "poll_seconds", number(1, 60, "seconds"), "3", System,
+        "How often the connections of routers with the scheme api are read.";
     "interim_seconds", number(60, 3600, "seconds"), "60", System, "How often routers report a running connection.";
     "accounts_per_user", number(1, 10, ""), "2", System, "How many accounts a person may have.";
     "connections_per_account", number(0, 1000, ""), "1", Nearest, "Simultaneous connections of one account; 0 is no limit.";

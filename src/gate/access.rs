@@ -10,7 +10,7 @@ use super::class::Class;
 use super::directory::{Found, Known};
 use super::guess::Guesser;
 use crate::clock::Timestamp;
-use crate::domain::access::{Decision, Door, Permit, Reason, Request, RouterName, Service, Slot};
+use crate::domain::access::{Decision, Door, Permit, Reason, Request, Service, Slot, Through};
 use crate::domain::account::candidates;
 use crate::domain::connection::Place;
 use crate::domain::credential::{Proven, Unproven, prove};
@@ -248,7 +248,7 @@ impl Gate {
         let entry = &known.entry;
         self.slots.take(entry.account.id, request.arrived, |slots| {
             let door = door_of(entry, &known.policy, slots);
-            let decision = door.decide(RouterName(&router.name), place, request.arrived);
+            let decision = door.decide(Through::of(router), place, request.arrived);
             let slot = match &decision {
                 Decision::Accept(permit) => Some(Slot {
                     session: permit.session,
@@ -368,6 +368,7 @@ fn door_of<'a>(entry: &'a Entry, policy: &'a Policy, slots: &'a [Slot]) -> Door<
         session: entry.session.as_ref(),
         open: &entry.open,
         slots,
+        rules: &entry.rules,
     }
 }
 

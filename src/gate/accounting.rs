@@ -17,9 +17,9 @@ use super::class::Class;
 use super::directory::Found;
 use crate::clock::Timestamp;
 use crate::domain::account::candidates;
-use crate::domain::connection::{Record, Report, reboot_digit};
-use crate::domain::id::{AccountId, NasId};
-use crate::domain::router::NasKey;
+use crate::domain::connection::{Record, Report, Via, reboot_digit};
+use crate::domain::id::{AccountId, NasId, SessionId};
+use crate::domain::router::{Leases, NasKey};
 use crate::store::booking::Booking;
 use crate::store::connection::ClassSeen;
 use crate::store::{Noun, StoreError, Tx};
@@ -166,18 +166,27 @@ impl Gate {
         if let (Some(account), Report::Start | Report::Interim) = (account, record.report) {
             remembered.started.push((account, record.acct_session_id.clone()));
         }
-        let class = record.class.as_ref().and_then(|class| Class::read(class, &self.class_key));
-        let session = match class {
-            Some(Class::Session(session)) => Some(session),
-            Some(Class::Machine(_)) | None => None,
+        let (session, class) = match (record.via, account) {
+            (Via::Radius, account) => self.claim(record, account),
+            // Where the router decides by itself, the name alone tells whose connection it is.
+            (Via::Api, Some(account)) => (tx.open_session(account).await?.map(|open| open.id), ClassSeen::Ours),
+            (Via::Api, None) => (None, ClassSeen::None),
         };
-        let ours = match class {
-            Some(Class::Session(_)) => true,
-            Some(Class::Machine(of)) => Some(of) == account,
-            None => false,
-        };
-        let class = if ours { ClassSeen::Ours } else { ClassSeen::None };
-        tx.book(&Booking { record, nas, account, session, class }).await
+        tx.book(&Booking { record, nas, account, session, class }).await?;
+        let leases = self.directory.routers().router(record.nas.router).map(|router| router.leases);
+        if (record.report, leases) == (Report::Interim, Some(Leases::On)) {
+            tx.renew_lease(nas, &record.acct_session_id, self.now()).await?;
+        }
+        Ok(())
+    }
+
+    /// The session that the Class of a record names, and whether it is ours.
+    fn claim(&self, record: &Record, account: Option<AccountId>) -> (Option<SessionId>, ClassSeen) {
+        match record.class.as_ref().and_then(|class| Class::read(class, &self.class_key)) {
+            Some(Class::Session(session)) => (Some(session), ClassSeen::Ours),
+            Some(Class::Machine(of)) if Some(of) == account => (None, ClassSeen::Ours),
+            Some(Class::Machine(_)) | None => (None, ClassSeen::None),
+        }
     }
 
     /// A Start with another reboot digit than before: the older connections of the box are gone.
@@ -259,7 +268,7 @@ mod tests {
     use crate::clock::{Clock, SettableClock};
     use crate::crypto::seal::{Keyring, MasterKey};
     use crate::domain::audit::Actor;
-    use crate::domain::connection::{Authentic, Traffic};
+    use crate::domain::connection::{Authentic, Traffic, Via};
     use crate::domain::id::RouterId;
     use crate::domain::router::{Demand, source_network};
     use crate::entropy::SystemEntropy;
@@ -287,6 +296,7 @@ mod tests {
             delay: Duration::ZERO,
             lasted: Duration::ZERO,
             traffic: Traffic::default(),
+            via: Via::Radius,
         }))
     }
 

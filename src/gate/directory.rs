@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::Gate;
-use crate::domain::id::AccountId;
+use crate::domain::id::{AccountId, RouterId};
 use crate::domain::policy::{Policy, Values};
 use crate::domain::router::{Nas, NasKey, Router, Signs};
 use crate::domain::setting::Level;
@@ -69,6 +69,16 @@ impl RouterTable {
     /// All routers.
     pub fn routers(&self) -> &[Arc<Router>] {
         &self.routers
+    }
+
+    /// The router of this id.
+    pub fn router(&self, id: RouterId) -> Option<&Arc<Router>> {
+        self.routers.iter().find(|router| router.id == id)
+    }
+
+    /// Whether any router is reached over its API: else nothing is wanted of one.
+    pub fn any_api(&self) -> bool {
+        self.routers.iter().any(|router| router.api.is_some())
     }
 
     /// The box of this key, if it is known.

@@ -6,13 +6,14 @@ use super::Gate;
 use super::directory::Found;
 use super::letter::{Label, Question};
 use super::session::{Case, Ended, is_open};
-use crate::domain::access::{Door, Reason, RouterName};
+use crate::domain::access::{Door, Reason, Through};
 use crate::domain::audit::Actor;
 use crate::domain::connection::Place;
-use crate::domain::id::{AccountId, ConnectionId, SessionId};
+use crate::domain::id::{AccountId, ConnectionId, RouterId, SessionId};
 use crate::domain::policy::ExtraProtection;
 use crate::domain::prompt::{Action, Kind, State as PromptState};
-use crate::domain::session::{Admission, Event, LONGEST, Origin};
+use crate::domain::router::Leases;
+use crate::domain::session::{Admission, Event, LONGEST, Origin, Passed};
 use crate::store::audit::Deed;
 use crate::store::session::NewSession;
 use crate::store::{StoreError, Tx};
@@ -76,9 +77,9 @@ impl Gate {
         place: Option<&Place>,
     ) -> Result<Result<(), Reason>, StoreError> {
         let routers = tx.routers().await?;
-        let name = place.and_then(|place| routers.iter().find(|router| router.id == place.router));
-        let name = name.map_or("", |router| router.name.as_str());
-        Ok(door(case).standing(RouterName(name), place, self.now()).map(|_| ()))
+        let known = place.and_then(|place| routers.iter().find(|router| router.id == place.router));
+        let nowhere = Through { id: RouterId(0), name: "", leases: Leases::Off };
+        Ok(door(case).standing(known.map_or(nowhere, Through::of), place, self.now()).map(|_| ()))
     }
 
     /// Somebody with the right password stands at the door: the person is asked, within limits.
@@ -125,18 +126,33 @@ impl Gate {
             return Ok(());
         }
         let mut ended = Ended::default();
-        // Two first callers at once: the second finds the first written, and is judged again.
-        let admission = case.entry.session.as_ref().map(|open| open.admission(Some(place), case.policy.new_address));
-        if matches!(admission, Some(Admission::First | Admission::Alike)) {
-            let event = Event::Admitted(place.clone());
-            let outcome = self.apply(&mut tx, &mut case, &event, &Actor::System, &mut ended).await?;
-            let presence_follows = case.policy.extra_protection == ExtraProtection::On;
-            if is_open(&outcome) && !presence_follows {
-                self.tell_of_caller(&mut tx, &case, place).await?;
-            }
-        }
+        self.welcome(&mut tx, &mut case, Some(place), &mut ended).await?;
         self.commit(tx, ended).await?;
         Ok(())
+    }
+
+    /// Whether the open session admits a caller. One that is new to it is written, and the person is told of it.
+    pub(super) async fn welcome(
+        &self,
+        tx: &mut Tx,
+        case: &mut Case,
+        place: Option<&Place>,
+        ended: &mut Ended,
+    ) -> Result<Passed, StoreError> {
+        // Two first callers at once: the second finds the first written, and is judged again.
+        let admission = case.entry.session.as_ref().map(|open| open.admission(place, case.policy.new_address));
+        match (admission, place) {
+            (None | Some(Admission::Stranger), _) => return Ok(Passed::Unasked),
+            (Some(Admission::Known(_)), _) | (Some(Admission::First | Admission::Alike), None) => {}
+            (Some(Admission::First | Admission::Alike), Some(place)) => {
+                let outcome = self.apply(tx, case, &Event::Admitted(place.clone()), &Actor::System, ended).await?;
+                let presence_follows = case.policy.extra_protection == ExtraProtection::On;
+                if is_open(&outcome) && !presence_follows {
+                    self.tell_of_caller(tx, case, place).await?;
+                }
+            }
+        }
+        Ok(Passed::Admitted)
     }
 
     async fn tell_of_caller(&self, tx: &mut Tx, case: &Case, place: &Place) -> Result<(), StoreError> {
@@ -191,5 +207,6 @@ pub(super) fn door(case: &Case) -> Door<'_> {
         session: case.entry.session.as_ref(),
         open: &[],
         slots: &[],
+        rules: &case.entry.rules,
     }
 }

@@ -9,10 +9,13 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::ports::{CutOutcome, Cutter, Target};
+use super::router_api::{ApiFault, Removed};
 use super::session::Ended;
 use super::{Gate, LEAD_EVERY, next_look};
 use crate::clock::Timestamp;
+use crate::domain::router::{Router, Scheme};
 use crate::store::cut::Cut;
+use crate::store::router::NasLine;
 use crate::store::{StoreError, Tx};
 
 /// The role of the instance that cuts.
@@ -71,70 +74,100 @@ impl Gate {
     }
 
     async fn cut_one(self: Arc<Self>, cut: Cut, cutter: Arc<dyn Cutter>) {
-        let outcome = match self.target(&cut).await {
-            Ok(Some(target)) => {
-                self.metrics.disconnects.inc();
-                Some(cutter.disconnect(&target).await)
-            }
-            Ok(None) => None,
+        let tried = match self.try_cut(&cut, cutter.as_ref()).await {
+            Ok(tried) => tried,
             Err(error) => {
                 tracing::error!(%error, "a cut cannot be prepared; trying again");
                 // It is still due: without a pause it would be tried without end.
                 return tokio::time::sleep(FIRST_WAIT).await;
             }
         };
-        if let Err(error) = self.note_cut(&cut, outcome).await {
+        if let Err(error) = self.note_cut(&cut, tried).await {
             tracing::error!(%error, "the outcome of a cut cannot be written; it is tried again");
             tokio::time::sleep(FIRST_WAIT).await;
         }
     }
 
-    async fn target(&self, cut: &Cut) -> Result<Option<Target>, StoreError> {
+    async fn try_cut(&self, cut: &Cut, cutter: &dyn Cutter) -> Result<Tried, StoreError> {
         let lines = self.reader().nas_lines().await?;
+        let Some(line) = lines.into_iter().find(|line| line.nas.id == cut.nas) else { return Ok(Tried::NoRouter) };
         let routers = self.directory.routers();
-        let Some(line) = lines.into_iter().find(|line| line.nas.id == cut.nas) else { return Ok(None) };
-        let Some(router) = routers.routers().iter().find(|router| router.id == line.nas.key.router) else {
-            return Ok(None);
-        };
-        Ok(Some(Target {
-            router: SocketAddr::new(line.nas.key.address, router.coa_port),
-            server: line.server,
-            secret: router.secret.clone(),
-            nas_ip: cut.nas_ip,
-            user_name: cut.user_name.clone(),
-            acct_session_id: cut.acct_session_id.clone(),
-            framed_ip: cut.framed_ip,
-        }))
+        let Some(router) = routers.router(line.nas.key.router) else { return Ok(Tried::NoRouter) };
+        match router.scheme {
+            Scheme::Radius => {
+                self.metrics.disconnects.inc();
+                let outcome = cutter.disconnect(&target(cut, &line, router)).await;
+                Ok(self.cross_check(cut, router, outcome).await)
+            }
+            Scheme::Api => {
+                if let Some(connection) = cut.connection
+                    && let Some(account) = self.reader().connection_row(connection).await?.and_then(|row| row.account)
+                {
+                    self.shut_first(router, account).await?;
+                }
+                Ok(match self.remove_over_api(cut, router).await {
+                    Ok(removed) => Tried::Removed(removed),
+                    Err(fault) => Tried::Said(fault.to_string()),
+                })
+            }
+        }
     }
 
-    async fn note_cut(&self, cut: &Cut, outcome: Option<CutOutcome>) -> Result<(), StoreError> {
+    /// A Disconnect that was not clearly done is done over the API, where there is one; and what the router says of it is
+    /// looked up there.
+    async fn cross_check(&self, cut: &Cut, router: &Router, outcome: CutOutcome) -> Tried {
+        let word = match outcome {
+            // The Stop follows at once, or was lost: then the next try asks.
+            CutOutcome::Acknowledged if router.api.is_none() || cut.tries == 0 => return Tried::Acknowledged,
+            CutOutcome::Gone if router.api.is_none() => return Tried::Removed(Removed::Absent),
+            CutOutcome::Acknowledged => "acknowledged, and no Stop came".to_owned(),
+            CutOutcome::Gone => "the router has no such connection".to_owned(),
+            CutOutcome::Refused(Some(cause)) => format!("refused with Error-Cause {cause}"),
+            CutOutcome::Refused(None) => "refused".to_owned(),
+            CutOutcome::Silent => "no answer".to_owned(),
+        };
+        if router.api.is_none() {
+            return Tried::Said(word);
+        }
+        match (self.remove_over_api(cut, router).await, outcome) {
+            (Ok(removed), _) => Tried::Removed(removed),
+            (Err(_), CutOutcome::Gone) => Tried::Removed(Removed::Absent),
+            (Err(fault), _) => Tried::Said(format!("{word}; {fault}")),
+        }
+    }
+
+    async fn remove_over_api(&self, cut: &Cut, router: &Router) -> Result<Removed, ApiFault> {
+        self.api()?.remove_active(router, &cut.acct_session_id, &cut.user_name).await
+    }
+
+    async fn note_cut(&self, cut: &Cut, tried: Tried) -> Result<(), StoreError> {
         let mut tx = self.store.begin().await?;
-        self.write_outcome(&mut tx, cut, outcome).await?;
+        self.write_outcome(&mut tx, cut, tried).await?;
         self.commit(tx, Ended::default()).await?;
         Ok(())
     }
 
-    async fn write_outcome(&self, tx: &mut Tx, cut: &Cut, outcome: Option<CutOutcome>) -> Result<(), StoreError> {
+    async fn write_outcome(&self, tx: &mut Tx, cut: &Cut, tried: Tried) -> Result<(), StoreError> {
         let now = self.now();
-        let (word, gone) = match outcome {
-            None => return tx.finish_cut(cut.id, "the router is not configured any more", now).await,
-            Some(CutOutcome::Acknowledged) => ("acknowledged, waiting for the Stop".to_owned(), false),
-            Some(CutOutcome::Gone) => ("the router has no such connection".to_owned(), true),
-            Some(CutOutcome::Refused(Some(cause))) => (format!("refused with Error-Cause {cause}"), false),
-            Some(CutOutcome::Refused(None)) => ("refused".to_owned(), false),
-            Some(CutOutcome::Silent) => ("no answer".to_owned(), false),
-        };
         let connection = match cut.connection {
             Some(id) => tx.connection(id).await?,
             None => None,
         };
-        match connection {
+        let word = match (tried, &connection) {
+            (Tried::NoRouter, _) => return tx.finish_cut(cut.id, "the router is not configured any more", now).await,
+            // An Accept in flight: until its Start comes, the connection is not there yet.
+            (Tried::Removed(Removed::Removed), None) => return tx.finish_cut(cut.id, "proven", now).await,
             // The router says it is gone: closed as such; an Interim would open it again and be cut again.
-            Some(connection) if gone && connection.ended_at.is_none() => {
-                tx.end_connection(&connection, "gone", now).await
+            (Tried::Removed(_), Some(connection)) if connection.ended_at.is_none() => {
+                return tx.end_connection(connection, "gone", now).await;
             }
+            (Tried::Removed(_), _) => "the router has no such connection".to_owned(),
+            (Tried::Acknowledged, _) => "acknowledged, waiting for the Stop".to_owned(),
+            (Tried::Said(word), _) => word,
+        };
+        match connection {
             Some(connection) if connection.ended_at.is_some() => tx.finish_cut(cut.id, "proven", now).await,
-            // An Accept in flight: its Start may still come; then the closing rule names the connection here.
+            // Its Start may still come; then the closing rule names the connection here.
             None if now >= cut.created_at + LATE_ACCEPT => tx.finish_cut(cut.id, "no connection came of it", now).await,
             Some(_) | None => {
                 let wait = FIRST_WAIT.saturating_mul(1 << cut.tries.min(6)).min(LONGEST_WAIT);
@@ -142,5 +175,29 @@ impl Gate {
                 tx.retry_cut(cut.id, &word, now + wait).await
             }
         }
+    }
+}
+
+/// What came of one try.
+enum Tried {
+    /// The router is not configured any more.
+    NoRouter,
+    /// Disconnect-ACK: the Stop is the proof.
+    Acknowledged,
+    /// The connection is not on the router (any more).
+    Removed(Removed),
+    /// It is still there, or nobody knows; why, in words.
+    Said(String),
+}
+
+fn target(cut: &Cut, line: &NasLine, router: &Router) -> Target {
+    Target {
+        router: SocketAddr::new(line.nas.key.address, router.coa_port),
+        server: line.server,
+        secret: router.secret.clone(),
+        nas_ip: cut.nas_ip,
+        user_name: cut.user_name.clone(),
+        acct_session_id: cut.acct_session_id.clone(),
+        framed_ip: cut.framed_ip,
     }
 }

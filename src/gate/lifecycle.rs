@@ -10,12 +10,13 @@ use super::letter::{Label, Question};
 use super::session::{Case, Ended, Outcome};
 use super::{Gate, LEAD_EVERY, next_look};
 use crate::clock::Timestamp;
+use crate::domain::access::Reason;
 use crate::domain::audit::Actor;
-use crate::domain::connection::{Authentic, Presence};
+use crate::domain::connection::{Authentic, Presence, Via};
 use crate::domain::id::{AccountId, ConnectionId, PromptId};
 use crate::domain::policy::OverLimit;
 use crate::domain::prompt::{Action, Kind, State as PromptState};
-use crate::domain::session::{Event, Why};
+use crate::domain::session::{Event, Passed, Why};
 use crate::store::alarm::Raised;
 use crate::store::connection::{ClassSeen, Connection, Kept, LOST};
 use crate::store::prompt::Asked;
@@ -81,7 +82,11 @@ impl Gate {
             None => None,
         };
         match case {
-            Some(mut case) => self.hear(&mut tx, &mut case, &mut ended).await?,
+            Some(mut case) => {
+                self.hear(&mut tx, &mut case, &mut ended).await?;
+                // What hangs on its connections on routers is looked at, whatever its session makes of them.
+                self.settle_wants(&mut tx, case.entry.account.id).await?;
+            }
             None => self.hear_nobodys(&mut tx, account).await?,
         }
         self.commit(tx, ended).await?;
@@ -91,17 +96,9 @@ impl Gate {
     /// The session of a case hears of the fresh connections of its account, in the order in which they were reported.
     pub(super) async fn hear(&self, tx: &mut Tx, case: &mut Case, ended: &mut Ended) -> Result<(), StoreError> {
         for connection in tx.fresh_connections(Some(case.entry.account.id)).await? {
-            let event = match connection.ended_at {
-                Some(_) if connection.cause.as_deref() == Some(LOST) => Event::Lost(connection.id),
-                Some(_) => Event::Stopped(connection.id),
-                None => Event::Seen { connection: connection.id, place: connection.place() },
-            };
             let its_own = case.entry.session.as_ref().is_some_and(|session| Some(session.id) == connection.session);
             if its_own {
-                let up = connection.ended_at.is_none();
-                if !up || self.make_room(tx, case, &connection).await? == Room::Made {
-                    self.apply(tx, case, &event, &Actor::System, ended).await?;
-                }
+                self.hear_of(tx, case, &connection, ended).await?;
             }
             let still_its_own =
                 case.entry.session.as_ref().is_some_and(|session| Some(session.id) == connection.session);
@@ -113,9 +110,51 @@ impl Gate {
         self.ask_next(tx, case).await
     }
 
+    /// The session hears of one connection of its own.
+    async fn hear_of(
+        &self,
+        tx: &mut Tx,
+        case: &mut Case,
+        connection: &Connection,
+        ended: &mut Ended,
+    ) -> Result<(), StoreError> {
+        let id = connection.id;
+        let event = match connection.ended_at {
+            Some(_) if connection.cause.as_deref() == Some(LOST) => Event::Lost(id),
+            Some(_) => Event::Stopped(id),
+            None if self.make_room(tx, case, connection).await? == Room::None => return Ok(()),
+            None => match self.let_in_by_router(tx, case, connection, ended).await? {
+                Ok(door) => Event::Seen { connection: id, place: connection.place(), door },
+                Err(reason) => return self.cut(tx, connection, reason.word()).await,
+            },
+        };
+        self.apply(tx, case, &event, &Actor::System, ended).await?;
+        Ok(())
+    }
+
+    /// A connection of a router that decides by itself never stood at our door: it is judged now.
+    async fn let_in_by_router(
+        &self,
+        tx: &mut Tx,
+        case: &mut Case,
+        connection: &Connection,
+        ended: &mut Ended,
+    ) -> Result<Result<Passed, Reason>, StoreError> {
+        if connection.via == Via::Radius {
+            return Ok(Ok(Passed::Admitted));
+        }
+        let place = connection.place();
+        if let (Presence::NotAsked, Err(reason)) =
+            (connection.presence, self.standing_now(tx, case, place.as_ref()).await?)
+        {
+            return Ok(Err(reason));
+        }
+        self.welcome(tx, case, place.as_ref(), ended).await.map(Ok)
+    }
+
     /// A connection is up: those that it replaces are cut, or it is itself one too many and cut.
     async fn make_room(&self, tx: &mut Tx, case: &Case, connection: &Connection) -> Result<Room, StoreError> {
-        let Some(limit) = case.policy.connections else { return Ok(Room::Made) };
+        let Some(limit) = door(case).most_connections() else { return Ok(Room::Made) };
         if connection.presence != Presence::NotAsked {
             return Ok(Room::Made);
         }
@@ -125,7 +164,6 @@ impl Gate {
             .iter()
             .filter(|other| other.id != connection.id && other.id < connection.id)
             .partition(|other| place.is_some() && other.place() == place);
-        let limit = limit as usize;
         let surplus = (own.len() + others.len() + 1).saturating_sub(limit);
         for replaced in own.iter().take(surplus) {
             self.cut(tx, replaced, "replaced").await?;
@@ -164,6 +202,7 @@ impl Gate {
     async fn hear_nobodys(&self, tx: &mut Tx, account: Option<AccountId>) -> Result<(), StoreError> {
         for connection in tx.fresh_connections(account).await? {
             if connection.ended_at.is_none() {
+                self.void_lease(tx, &connection).await?;
                 self.alarm_no_session(tx, &connection).await?;
                 if connection.class == ClassSeen::Ours {
                     self.cut(tx, &connection, "no_session").await?;

@@ -12,6 +12,7 @@ mod class;
 pub mod directory;
 mod door;
 mod enforce;
+mod fulfil;
 mod guess;
 mod letter;
 mod lifecycle;
@@ -26,6 +27,7 @@ mod slots;
 mod stranger;
 mod sweep;
 mod update;
+mod wanted;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -146,6 +148,7 @@ struct Wake {
     lifecycle: Notify,
     enforce: Notify,
     post: Notify,
+    fulfil: Notify,
 }
 
 impl Gate {
@@ -192,6 +195,7 @@ impl Gate {
         tracker.spawn(self.clone().run_errands(cancel.clone()));
         tracker.spawn(self.clone().run_lifecycle(cancel.clone()));
         tracker.spawn(self.clone().run_sweep(cancel.clone()));
+        tracker.spawn(self.clone().run_fulfil(cancel.clone()));
     }
 
     /// Starts the worker that ends connections on routers.
@@ -344,6 +348,7 @@ impl Gate {
         self.wake.lifecycle.notify_one();
         self.wake.enforce.notify_one();
         self.wake.post.notify_one();
+        self.wake.fulfil.notify_one();
     }
 }
 

@@ -17,7 +17,7 @@ use crate::store::audit::Deed;
 use crate::store::connection::{Connection, Kept};
 use crate::store::cut::NewCut;
 use crate::store::prompt::Asked;
-use crate::store::{Committed, StoreError, Tx};
+use crate::store::{Committed, Noun, StoreError, Tx};
 use crate::text::Arg;
 
 /// An account as one transaction sees it, with its policy.
@@ -164,6 +164,10 @@ impl Gate {
 
     /// What is wanted on the router is stored; the worker does it and proves it.
     pub(super) async fn cut(&self, tx: &mut Tx, connection: &Connection, why: &str) -> Result<(), StoreError> {
+        if let Some(account) = connection.account {
+            // Its traffic is shut before its end is proven.
+            tx.touch(Noun::Account, account.0);
+        }
         let cut = NewCut {
             nas: connection.nas,
             connection: Some(connection.id),
@@ -276,7 +280,8 @@ impl Gate {
     }
 
     /// Commits, makes the commit known, and cuts the Accepts in flight of the sessions that it ended.
-    pub(super) async fn commit(&self, tx: Tx, ended: Ended) -> Result<Committed, StoreError> {
+    pub(super) async fn commit(&self, mut tx: Tx, ended: Ended) -> Result<Committed, StoreError> {
+        self.settle_touched(&mut tx).await?;
         let committed = tx.commit(self.now()).await?;
         self.after(&committed);
         self.cut_in_flight(ended).await;

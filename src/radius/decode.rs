@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use crate::clock::Timestamp;
 use crate::domain::access::{Request, Service};
-use crate::domain::connection::{Authentic, Record, Report, Traffic};
+use crate::domain::connection::{Authentic, Record, Report, Traffic, Via};
 use crate::domain::credential::Proof;
 use crate::domain::id::RouterId;
 use crate::domain::router::NasKey;
@@ -121,6 +121,7 @@ pub(super) fn notice(packet: &Packet<'_>, arrival: &Arrival) -> Result<Notice, U
         delay,
         lasted: seconds(packet, AttributeType::ACCT_SESSION_TIME),
         traffic: traffic(packet),
+        via: Via::Radius,
     })))
 }
 

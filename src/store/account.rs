@@ -5,13 +5,13 @@ use sqlx::any::AnyRow;
 
 use super::error::{Result, StoreError};
 use super::field::{Fields, each};
-use super::{Keys, LIST_ROWS, Noun, Reader, Tx, change, connection, session, user};
+use super::{Keys, LIST_ROWS, Noun, Reader, Tx, change, connection, rule, session, user};
 use crate::clock::Timestamp;
 use crate::crypto::seal::Place;
 use crate::domain::account::{Account, Holder, Lock, Source, Switch, name_key};
 use crate::domain::connection::OpenConnection;
 use crate::domain::credential::{Credential, NtHash};
-use crate::domain::id::{AccountId, GroupId, UserId};
+use crate::domain::id::{AccountId, GroupId, RouterId, UserId};
 use crate::domain::session::Session;
 use crate::domain::user::User;
 use crate::secret::Secret;
@@ -36,6 +36,8 @@ pub struct Entry {
     pub session: Option<Session>,
     /// Its open connections, oldest first.
     pub open: Vec<OpenConnection>,
+    /// The routers on which a rule is bound to it.
+    pub rules: Vec<RouterId>,
 }
 
 /// A line of the list of accounts.
@@ -136,8 +138,9 @@ async fn entry(sql: &mut AnyConnection, keys: &Keys, id: AccountId) -> Result<Op
     };
     let session = session::open_of(&mut *sql, id).await?;
     let open = connection::open_of(&mut *sql, id).await?;
+    let rules = rule::of_account(&mut *sql, id).await?.into_iter().map(|rule| rule.router).collect();
     let name_key = Fields::of("accounts", &row).text("name_key")?;
-    Ok(Some(Entry { as_of, account, name_key, credential, user, session, open }))
+    Ok(Some(Entry { as_of, account, name_key, credential, user, session, open, rules }))
 }
 
 impl Reader {

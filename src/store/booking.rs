@@ -1,12 +1,14 @@
 //! Booking in SQL: one accounting record after the other makes, counts and closes connections.
 
+use std::net::IpAddr;
+
 use super::connection::{ClassSeen, Connection, LOST, read};
 use super::error::Result;
 use super::field::each;
 use super::{Noun, Tx};
 use crate::clock::Timestamp;
 use crate::domain::connection::{Authentic, Record, Report, SAME_START};
-use crate::domain::id::{AccountId, ConnectionId, NasId, SessionId};
+use crate::domain::id::{AccountId, NasId, SessionId};
 
 /// A record with what the gate knows of it.
 #[derive(Debug, Clone)]
@@ -41,7 +43,7 @@ impl Tx {
             (Report::Start | Report::Interim, Some(_), _) => Ok(()),
             (Report::Stop(cause), None, _) => self.close(booking, &known, cause).await,
             (Report::Stop(cause), Some(_), Some(LOST)) => self.close_lost(booking, &known, cause).await,
-            (Report::Stop(_), Some(_), _) => self.count(booking, known.id).await,
+            (Report::Stop(_), Some(_), _) => self.count(booking, &known).await,
         }
     }
 
@@ -51,7 +53,7 @@ impl Tx {
         let rows = sqlx::query(
             "select id, nas_id, router_id, acct_session_id, user_name, account_id, session_id, station, nas_ip, framed_ip,
              authentic, classed, started_at, seen_at, presence, presence_at, kept, input_octets, output_octets, input_packets,
-             output_packets, ended_at, cause from connections
+             output_packets, ended_at, cause, via from connections
              where nas_id = $1 and acct_session_id = $2 and (ended_at is null or (started_at >= $3 and started_at <= $4))
              order by case when ended_at is null then 0 else 1 end, started_at desc limit 1",
         )
@@ -80,9 +82,9 @@ impl Tx {
         sqlx::query(
             "insert into connections (nas_id, router_id, acct_session_id, user_name, account_id, session_id, station, nas_ip,
              framed_ip, authentic, classed, started_at, seen_at, seconds, input_octets, output_octets, input_packets,
-             output_packets, fresh, ended_at, cause)
+             output_packets, fresh, ended_at, cause, via)
              values ($1, $2, $3, $4, (select id from accounts where id = $5), (select id from sessions where id = $6), $7, $8,
-             $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)",
+             $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22)",
         )
         .bind(booking.nas.0)
         .bind(record.nas.router.0)
@@ -105,6 +107,7 @@ impl Tx {
         .bind(1_i64)
         .bind(ended_at)
         .bind(cause)
+        .bind(record.via.word())
         .execute(self.sql())
         .await?;
         self.touch_door(booking.account);
@@ -114,7 +117,7 @@ impl Tx {
     /// A running connection was heard of again. If its session is over, or it never had one (a machine's), the gate looks
     /// at it once more (closing rule).
     async fn renew(&mut self, booking: &Booking<'_>, known: &Connection) -> Result<()> {
-        self.count(booking, known.id).await?;
+        self.count(booking, known).await?;
         let done = sqlx::query(
             "update connections set fresh = 1 where id = $1 and kept = 0 and fresh is null and classed = 1
              and not exists (select 1 from sessions s where s.id = connections.session_id and s.ended_at is null)",
@@ -134,17 +137,17 @@ impl Tx {
             .execute(self.sql())
             .await?;
         self.touch_door(known.account);
-        self.count(booking, known.id).await
+        self.count(booking, known).await
     }
 
     async fn close(&mut self, booking: &Booking<'_>, known: &Connection, cause: Option<u32>) -> Result<()> {
-        self.count(booking, known.id).await?;
+        self.count(booking, known).await?;
         self.end_connection(known, &cause_word(cause), booking.record.happened()).await
     }
 
     /// What was taken for lost is reported as down: its session hears of a real end.
     async fn close_lost(&mut self, booking: &Booking<'_>, known: &Connection, cause: Option<u32>) -> Result<()> {
-        self.count(booking, known.id).await?;
+        self.count(booking, known).await?;
         sqlx::query("update connections set ended_at = $1, cause = $2, fresh = 1 where id = $3")
             .bind(booking.record.happened().max(known.started_at).millis())
             .bind(cause_word(cause))
@@ -155,8 +158,11 @@ impl Tx {
         Ok(())
     }
 
-    async fn count(&mut self, booking: &Booking<'_>, id: ConnectionId) -> Result<()> {
+    async fn count(&mut self, booking: &Booking<'_>, known: &Connection) -> Result<()> {
         let record = booking.record;
+        if let Some(address) = record.framed_ip.filter(|address| Some(*address) != known.framed_ip) {
+            self.place_tunnel(known, address).await?;
+        }
         // Counters only grow: a packet that was delayed on its way does not turn them back.
         sqlx::query(
             "update connections set
@@ -165,9 +171,8 @@ impl Tx {
              input_octets = case when input_octets < $3 then $3 else input_octets end,
              output_octets = case when output_octets < $4 then $4 else output_octets end,
              input_packets = case when input_packets < $5 then $5 else input_packets end,
-             output_packets = case when output_packets < $6 then $6 else output_packets end,
-             framed_ip = coalesce($7, framed_ip)
-             where id = $8",
+             output_packets = case when output_packets < $6 then $6 else output_packets end
+             where id = $7",
         )
         .bind(record.arrived.millis())
         .bind(whole_seconds(record))
@@ -175,10 +180,21 @@ impl Tx {
         .bind(big(record.traffic.output_octets))
         .bind(big(record.traffic.input_packets))
         .bind(big(record.traffic.output_packets))
-        .bind(record.framed_ip.map(|address| address.to_string()))
-        .bind(id.0)
+        .bind(known.id.0)
         .execute(self.sql())
         .await?;
+        Ok(())
+    }
+
+    /// The tunnel address of a running connection becomes known, or is another one now: what hangs on it is looked at
+    /// again.
+    async fn place_tunnel(&mut self, known: &Connection, address: IpAddr) -> Result<()> {
+        sqlx::query("update connections set framed_ip = $1, fresh = 1 where id = $2")
+            .bind(address.to_string())
+            .bind(known.id.0)
+            .execute(self.sql())
+            .await?;
+        self.touch_door(known.account);
         Ok(())
     }
 
@@ -206,7 +222,7 @@ impl Tx {
         let rows = sqlx::query(
             "select id, nas_id, router_id, acct_session_id, user_name, account_id, session_id, station, nas_ip, framed_ip,
              authentic, classed, started_at, seen_at, presence, presence_at, kept, input_octets, output_octets, input_packets,
-             output_packets, ended_at, cause from connections where nas_id = $1 and ended_at is null and started_at < $2",
+             output_packets, ended_at, cause, via from connections where nas_id = $1 and ended_at is null and started_at < $2",
         )
         .bind(nas.0)
         .bind(before.millis())

@@ -9,7 +9,7 @@ use super::error::Result;
 use super::field::{Fields, each, readable};
 use super::{LIST_ROWS, Reader, Tx};
 use crate::clock::Timestamp;
-use crate::domain::connection::{Authentic, OpenConnection, Place, Presence, Traffic};
+use crate::domain::connection::{Authentic, OpenConnection, Place, Presence, Traffic, Via};
 use crate::domain::id::{AccountId, ConnectionId, NasId, RouterId, SessionId};
 use crate::domain::session::Held;
 
@@ -54,6 +54,8 @@ pub struct Connection {
     pub ended_at: Option<Timestamp>,
     /// Why: Acct-Terminate-Cause as a number, `lost`, `gone` or `reboot`.
     pub cause: Option<String>,
+    /// Who reports it.
+    pub via: Via,
 }
 
 impl Connection {
@@ -87,7 +89,7 @@ pub enum Kept {
 const COLUMNS_BY_ID: &str =
     "select id, nas_id, router_id, acct_session_id, user_name, account_id, session_id, station, nas_ip,
      framed_ip, authentic, classed, started_at, seen_at, presence, presence_at, kept, input_octets, output_octets,
-     input_packets, output_packets, ended_at, cause from connections where id = $1";
+     input_packets, output_packets, ended_at, cause, via from connections where id = $1";
 
 pub(super) fn read(row: &AnyRow) -> Result<Connection> {
     let fields = Fields::of("connections", row);
@@ -116,6 +118,7 @@ pub(super) fn read(row: &AnyRow) -> Result<Connection> {
         },
         ended_at: fields.maybe_time("ended_at")?,
         cause: fields.maybe_text("cause")?,
+        via: fields.word("via", Via::from_word)?,
     })
 }
 
@@ -187,7 +190,7 @@ impl Reader {
         let rows = sqlx::query(
             "select id, nas_id, router_id, acct_session_id, user_name, account_id, session_id, station, nas_ip, framed_ip,
              authentic, classed, started_at, seen_at, presence, presence_at, kept, input_octets, output_octets, input_packets,
-             output_packets, ended_at, cause from connections
+             output_packets, ended_at, cause, via from connections
              order by case when ended_at is null then 0 else 1 end, started_at desc, id desc limit $1",
         )
         .bind(LIST_ROWS)
@@ -250,7 +253,7 @@ impl Tx {
         let rows = sqlx::query(
             "select id, nas_id, router_id, acct_session_id, user_name, account_id, session_id, station, nas_ip, framed_ip,
              authentic, classed, started_at, seen_at, presence, presence_at, kept, input_octets, output_octets, input_packets,
-             output_packets, ended_at, cause from connections where ended_at is null and seen_at < $1 limit $2",
+             output_packets, ended_at, cause, via from connections where ended_at is null and seen_at < $1 limit $2",
         )
         .bind(since.millis())
         .bind(LIST_ROWS)
@@ -267,7 +270,7 @@ impl Tx {
         let rows = sqlx::query(
             "select id, nas_id, router_id, acct_session_id, user_name, account_id, session_id, station, nas_ip, framed_ip,
              authentic, classed, started_at, seen_at, presence, presence_at, kept, input_octets, output_octets, input_packets,
-             output_packets, ended_at, cause from connections
+             output_packets, ended_at, cause, via from connections
              where fresh is not null and coalesce(account_id, 0) = $1 order by id limit $2",
         )
         .bind(account.map_or(0, |account| account.0))
@@ -362,10 +365,43 @@ impl Tx {
         let rows = sqlx::query(
             "select id, nas_id, router_id, acct_session_id, user_name, account_id, session_id, station, nas_ip, framed_ip,
              authentic, classed, started_at, seen_at, presence, presence_at, kept, input_octets, output_octets, input_packets,
-             output_packets, ended_at, cause from connections
+             output_packets, ended_at, cause, via from connections
              where account_id = $1 and ended_at is null order by started_at, id",
         )
         .bind(account.0)
+        .fetch_all(self.sql())
+        .await?;
+        each(&rows, read)
+    }
+
+    /// The open connection of a router that has this tunnel address: the newest, where an older one's end was not reported.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn newest_with(&mut self, router: RouterId, address: IpAddr) -> Result<Option<ConnectionId>> {
+        let row = sqlx::query(
+            "select id from connections where router_id = $1 and framed_ip = $2 and ended_at is null
+             order by started_at desc, id desc limit 1",
+        )
+        .bind(router.0)
+        .bind(address.to_string())
+        .fetch_optional(self.sql())
+        .await?;
+        row.map(|row| Fields::of("connections", &row).int("id").map(ConnectionId)).transpose()
+    }
+
+    /// The open connections of a router.
+    ///
+    /// # Errors
+    /// As [`Tx::connection`].
+    pub async fn open_connections_on(&mut self, router: RouterId) -> Result<Vec<Connection>> {
+        let rows = sqlx::query(
+            "select id, nas_id, router_id, acct_session_id, user_name, account_id, session_id, station, nas_ip, framed_ip,
+             authentic, classed, started_at, seen_at, presence, presence_at, kept, input_octets, output_octets, input_packets,
+             output_packets, ended_at, cause, via from connections
+             where router_id = $1 and ended_at is null order by id",
+        )
+        .bind(router.0)
         .fetch_all(self.sql())
         .await?;
         each(&rows, read)

@@ -1,12 +1,13 @@
 //! Cuts in SQL: connections that are to end on a router, stored before it is tried, kept until it is proven.
 
+use std::collections::HashSet;
 use std::net::IpAddr;
 
 use super::error::Result;
-use super::field::{Fields, readable};
+use super::field::{Fields, each, readable};
 use super::{LIST_ROWS, Noun, Reader, Tx};
 use crate::clock::Timestamp;
-use crate::domain::id::{ConnectionId, NasId, SessionId};
+use crate::domain::id::{AccountId, ConnectionId, NasId, RouterId, SessionId};
 
 /// A connection that is to end.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -97,6 +98,39 @@ impl Tx {
         .bind(cut.framed_ip.map(|address| address.to_string()))
         .bind(cut.why)
         .bind(now.millis())
+        .execute(self.sql())
+        .await?;
+        self.touch(Noun::Work, 0);
+        Ok(())
+    }
+
+    /// The connections of an account that are to end.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn connections_to_cut(&mut self, account: AccountId) -> Result<HashSet<ConnectionId>> {
+        let rows = sqlx::query(
+            "select c.id from connections c join cuts on cuts.connection_id = c.id
+             where c.account_id = $1 and c.ended_at is null and cuts.done_at is null",
+        )
+        .bind(account.0)
+        .fetch_all(self.sql())
+        .await?;
+        let ids = each(&rows, |row| Fields::of("connections", row).int("id").map(ConnectionId))?;
+        Ok(ids.into_iter().collect())
+    }
+
+    /// Everything that is to end on a router is tried now: it is back.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn hasten_cuts(&mut self, router: RouterId, now: Timestamp) -> Result<()> {
+        sqlx::query(
+            "update cuts set due_at = $1 where done_at is null and due_at > $1
+             and nas_id in (select id from nas where router_id = $2)",
+        )
+        .bind(now.millis())
+        .bind(router.0)
         .execute(self.sql())
         .await?;
         self.touch(Noun::Work, 0);

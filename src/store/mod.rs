@@ -190,6 +190,13 @@ impl Tx {
         self.changes.push(Change { noun, id });
     }
 
+    /// The ids of a noun that this transaction has touched, each once.
+    pub fn touched(&self, noun: Noun) -> Vec<i64> {
+        let mut known = HashSet::new();
+        let ids = self.changes.iter().filter(|change| change.noun == noun).map(|change| change.id);
+        ids.filter(|id| known.insert(*id)).collect()
+    }
+
     /// Commits, with a `changes` row for each cached row that was touched.
     ///
     /// # Errors

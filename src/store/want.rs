@@ -10,7 +10,7 @@ use super::error::Result;
 use super::field::{Fields, each, readable};
 use super::{LIST_ROWS, Noun, Reader, Tx};
 use crate::clock::Timestamp;
-use crate::domain::id::{AccountId, ConnectionId, RouterId, WantId};
+use crate::domain::id::{AccountId, ConnectionId, NasId, RouterId, WantId};
 use crate::domain::want::{Thing, WantedState};
 
 /// What is wanted of one thing on a router.
@@ -248,6 +248,43 @@ impl Tx {
         Ok(())
     }
 
+    /// The router is out of reach: what is due for it waits, each for itself.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn postpone_wants(
+        &mut self,
+        router: RouterId,
+        outcome: &str,
+        (now, due): (Timestamp, Timestamp),
+    ) -> Result<()> {
+        sqlx::query(
+            "update wants set due_at = $1, outcome = case when proven_at is null then $2 else outcome end
+             where router_id = $3 and due_at <= $4",
+        )
+        .bind(due.millis())
+        .bind(outcome)
+        .bind(router.0)
+        .bind(now.millis())
+        .execute(self.sql())
+        .await?;
+        Ok(())
+    }
+
+    /// The router has it so, and nothing is left to be kept. A want that was changed meanwhile is left alone.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn finish_want(&mut self, want: &Want) -> Result<()> {
+        sqlx::query("delete from wants where id = $1 and state = $2 and since = $3")
+            .bind(want.id.0)
+            .bind(want.state.word())
+            .bind(want.since.millis())
+            .execute(self.sql())
+            .await?;
+        Ok(())
+    }
+
     /// The thing is not ours to keep any more.
     ///
     /// # Errors
@@ -261,13 +298,15 @@ impl Tx {
     ///
     /// # Errors
     /// The database does not answer.
-    pub async fn renew_lease(&mut self, connection: ConnectionId, now: Timestamp) -> Result<()> {
+    pub async fn renew_lease(&mut self, nas: NasId, acct_session_id: &str, now: Timestamp) -> Result<()> {
         let done = sqlx::query(
-            "update wants set due_at = $1 where connection_id = $2 and kind = 'lease' and state = 'on'
-             and (due_at is null or due_at > $1)",
+            "update wants set due_at = $1 where kind = 'lease' and state = 'on' and (due_at is null or due_at > $1)
+             and connection_id = (select id from connections
+             where nas_id = $2 and acct_session_id = $3 and ended_at is null)",
         )
         .bind(now.millis())
-        .bind(connection.0)
+        .bind(nas.0)
+        .bind(acct_session_id)
         .execute(self.sql())
         .await?;
         if done.rows_affected() > 0 {

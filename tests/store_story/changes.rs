@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use radgram::domain::connection::{Authentic, Record, Report, Traffic};
+use radgram::domain::connection::{Authentic, Record, Report, Traffic, Via};
 use radgram::domain::id::{AccountId, UserId};
 use radgram::domain::prompt::{Kind, State};
 use radgram::domain::router::NasKey;
@@ -178,6 +178,7 @@ on_both! {
                 delay: Duration::ZERO,
                 lasted: Duration::ZERO,
                 traffic: Traffic::default(),
+            via: Via::Radius,
             };
             let class = ClassSeen::None;
             tx.book(&Booking { record: &record, nas, account: Some(ann), session: None, class }).await.unwrap();

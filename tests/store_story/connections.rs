@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use radgram::clock::Timestamp;
-use radgram::domain::connection::{Authentic, Presence, Record, Report, Traffic};
+use radgram::domain::connection::{Authentic, Presence, Record, Report, Traffic, Via};
 use radgram::domain::id::{AccountId, NasId, RouterId, SessionId};
 use radgram::domain::router::NasKey;
 use radgram::store::booking::Booking;
@@ -53,6 +53,7 @@ impl<'a> Books<'a> {
             delay: Duration::ZERO,
             lasted: Duration::from_secs(lasted),
             traffic: Traffic { input_octets: octets, output_octets: octets, input_packets: 1, output_packets: 1 },
+            via: Via::Radius,
         }
     }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use radgram::clock::{Clock, SettableClock, Timestamp};
 use radgram::crypto::seal::{Keyring, MasterKey};
 use radgram::domain::audit::Actor;
-use radgram::domain::connection::{Authentic, Record, Report, Traffic};
+use radgram::domain::connection::{Authentic, Record, Report, Traffic, Via};
 use radgram::domain::id::{AccountId, RouterId, SessionId, UserId};
 use radgram::domain::operator::Role;
 use radgram::domain::router::{Demand, NasKey, source_network};
@@ -160,6 +160,7 @@ impl Site {
             delay: Duration::ZERO,
             lasted: Duration::from_secs(600),
             traffic: Traffic { input_octets: 12_345_678, output_octets: 987_654_321, ..Traffic::default() },
+            via: Via::Radius,
         };
         let mut tx = self.store.begin().await.unwrap();
         let nas = tx.nas(&key, now).await.unwrap().id;

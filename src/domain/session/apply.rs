@@ -28,6 +28,8 @@ pub enum Event {
         connection: ConnectionId,
         /// Its caller.
         place: Option<Place>,
+        /// Whether it came past our door.
+        door: Passed,
     },
     /// "Yes, it is me", or an operator's confirm.
     Confirmed(ConnectionId),
@@ -57,6 +59,15 @@ pub enum Event {
     },
     /// Time passed.
     Due,
+}
+
+/// Whether a connection came past our door.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Passed {
+    /// It was accepted here, or the session admits its caller.
+    Admitted,
+    /// The router let it in by itself, and the session does not know its caller: the person is asked, whatever the policy.
+    Unasked,
 }
 
 /// On whose word a session is extended.
@@ -143,7 +154,7 @@ impl Session {
         match event {
             Event::Renewed { until, caller } => next.renewed(*until, caller.as_ref(), now),
             Event::Admitted(place) => next.admitted(place, Standing::Admitted),
-            Event::Seen { connection, place } => next.seen(*connection, place.clone(), policy, now),
+            Event::Seen { connection, place, door } => next.seen(*connection, place.clone(), *door, policy, now),
             Event::Confirmed(connection) => next.confirmed(*connection, now),
             Event::Declined(connection) => next.cut(*connection, EndReason::Denied, now),
             Event::Unanswered(connection) => next.unanswered(*connection, now),
@@ -192,14 +203,25 @@ impl Session {
         changed(self)
     }
 
-    fn seen(mut self, connection: ConnectionId, place: Option<Place>, policy: &Policy, now: Timestamp) -> Applied {
+    fn seen(
+        mut self,
+        connection: ConnectionId,
+        place: Option<Place>,
+        door: Passed,
+        policy: &Policy,
+        now: Timestamp,
+    ) -> Applied {
         if self.connections.iter().any(|held| held.id == connection && held.presence != Presence::NotAsked) {
             // One that was taken for lost is there again.
             return if self.ends_at.take().is_some() { changed(self) } else { Applied::Unchanged(Why::Already) };
         }
-        let trusted = match policy.extra_protection {
-            ExtraProtection::Off => true,
-            ExtraProtection::On => self.knows_well(place.as_ref()),
+        if door == Passed::Unasked && self.refuses(place.as_ref()) {
+            return Applied::Changed(Box::new(self), vec![Effect::Cut(connection)]);
+        }
+        let trusted = match (door, policy.extra_protection) {
+            (Passed::Admitted, ExtraProtection::Off) => true,
+            (Passed::Admitted, ExtraProtection::On) => self.knows_well(place.as_ref()),
+            (Passed::Unasked, _) => false,
         };
         let until = now + policy.confirm;
         let presence = if trusted { Presence::Confirmed { at: now } } else { Presence::Asked { until } };
@@ -211,6 +233,10 @@ impl Session {
             return changed(self);
         }
         Applied::Changed(Box::new(self), vec![Effect::Ask { connection, until }])
+    }
+
+    fn refuses(&self, place: Option<&Place>) -> bool {
+        place.and_then(|place| self.caller(place)).is_some_and(|caller| caller.standing == Standing::Refused)
     }
 
     fn knows_well(&self, place: Option<&Place>) -> bool {

@@ -6,7 +6,7 @@ mod apply;
 
 use std::time::Duration;
 
-pub use apply::{Applied, Effect, Event, Extender, Fate, Why};
+pub use apply::{Applied, Effect, Event, Extender, Fate, Passed, Why};
 
 use super::connection::{Place, Presence};
 use super::id::{AccountId, ConnectionId, SessionId, UserId};

@@ -46,7 +46,7 @@ const A: ConnectionId = ConnectionId(10);
 const B: ConnectionId = ConnectionId(11);
 
 fn seen(connection: ConnectionId, station: &str) -> Event {
-    Event::Seen { connection, place: Some(place(station)) }
+    Event::Seen { connection, place: Some(place(station)), door: Passed::Admitted }
 }
 
 #[track_caller]

@@ -211,6 +211,7 @@ impl Gate {
         let account = self.known(&mut tx, id).await?;
         let mut ended = Ended::default();
         self.revoke(&mut tx, id, actor, &mut ended).await?;
+        self.want_nothing(&mut tx, id).await?;
         tx.delete_account(id).await?;
         self.finish(tx, actor, Deed { noun: "account", subject: id.0, verb: "delete", detail: &account.name }, ended)
             .await

@@ -1,0 +1,337 @@
+//! What is wanted on routers, done over their API: tried until it is proven, and seen by operators meanwhile.
+//!
+//! One router that does not answer costs one try for all that waits for it, and keeps no other one waiting.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use super::router_api::{AccountChange, ApiFault, LEASE_COMMENT, Menu, RouterAccount, RouterApi, RuleRef};
+use super::{Gate, LEAD_EVERY, next_look};
+use crate::clock::Timestamp;
+use crate::domain::account::{Switch, name_key};
+use crate::domain::id::{AccountId, RouterId, WantId};
+use crate::domain::router::{Router, Scheme};
+use crate::domain::session::{LONGEST, Session};
+use crate::domain::want::{Thing, WantedState};
+use crate::store::alarm::Raised;
+use crate::store::want::Want;
+use crate::store::{StoreError, Tx};
+use crate::text::Arg;
+
+/// The role of the instance that does what is wanted.
+const ROLE: &str = "fulfil";
+/// Wants under way at once, on all routers.
+const AT_ONCE: usize = 256;
+/// Wants under way at once on one router: it answers one after the other anyway.
+const AT_ONCE_PER_ROUTER: usize = 16;
+/// First wait before the next try; doubled each time.
+const FIRST_WAIT: Duration = Duration::from_secs(5);
+/// Longest wait. A router that comes back is not waited for: see `gate::watch`.
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
+/// A lease outlives this many Interims that do not come.
+const INTERIMS: u32 = 3;
+/// What an account that is taken over is called on the router from then on.
+const RETIRED: &str = "radgram-";
+
+/// What became of a want.
+enum Fulfilled {
+    /// The router has it so.
+    Proven,
+    /// The router has no such thing, and none is needed.
+    Nothing,
+    /// It was changed or withdrawn meanwhile: looked at again.
+    Outdated,
+}
+
+/// What is under way.
+#[derive(Default)]
+struct UnderWay {
+    wants: HashSet<WantId>,
+    routers: HashMap<RouterId, usize>,
+}
+
+impl UnderWay {
+    fn begin(&mut self, want: &Want) -> bool {
+        let on_router = self.routers.entry(want.router).or_default();
+        if *on_router >= AT_ONCE_PER_ROUTER || self.wants.len() >= AT_ONCE || !self.wants.insert(want.id) {
+            return false;
+        }
+        *on_router += 1;
+        true
+    }
+
+    fn end(&mut self, (want, router): (WantId, RouterId)) {
+        self.wants.remove(&want);
+        if let Some(count) = self.routers.get_mut(&router) {
+            *count = count.saturating_sub(1);
+        }
+    }
+}
+
+impl Gate {
+    /// Does on routers what is wanted there, until it is proven.
+    pub(super) async fn run_fulfil(self: Arc<Self>, cancel: CancellationToken) {
+        let mut running = JoinSet::new();
+        let mut under_way = UnderWay::default();
+        while !cancel.is_cancelled() {
+            let looked_at = self.now();
+            let leads = self.leads(ROLE).await;
+            let next = if leads { self.begin_due_wants(&mut running, &mut under_way).await } else { Ok(None) };
+            let longest = if leads { LONGEST_WAIT } else { LEAD_EVERY };
+            let at = next_look(looked_at, next, "wants cannot be read; trying again", longest);
+            tokio::select! {
+                () = cancel.cancelled() => return,
+                Some(done) = running.join_next() => if let Ok(done) = done { under_way.end(done) },
+                () = self.wake.fulfil.notified() => {}
+                () = self.clock.sleep_until(at) => {}
+                () = tokio::time::sleep(longest) => {}
+            }
+            if running.is_empty() {
+                // Whatever happened to a task, nothing is under way any more.
+                under_way = UnderWay::default();
+            }
+        }
+    }
+
+    async fn begin_due_wants(
+        self: &Arc<Self>,
+        running: &mut JoinSet<(WantId, RouterId)>,
+        under_way: &mut UnderWay,
+    ) -> Result<Option<Timestamp>, StoreError> {
+        for want in self.reader().due_wants(self.now()).await? {
+            if under_way.begin(&want) {
+                let gate = self.clone();
+                running.spawn(async move {
+                    let ids = (want.id, want.router);
+                    gate.fulfil_and_note(want).await;
+                    ids
+                });
+            }
+        }
+        self.reader().next_due_want().await
+    }
+
+    async fn fulfil_and_note(&self, want: Want) {
+        let noted = async {
+            let Some(want) = self.still_wanted(&want).await? else { return Ok(()) };
+            let outcome = self.fulfil(&want).await?;
+            self.note_want(&want, outcome).await
+        };
+        if let Err(error) = noted.await {
+            tracing::error!(%error, "what came of a want cannot be written; it is tried again");
+            // It is still due: without a pause it would be tried without end.
+            tokio::time::sleep(FIRST_WAIT).await;
+        }
+    }
+
+    /// What is enabled needs a right at this very moment, not only when it was stored.
+    async fn still_wanted(&self, want: &Want) -> Result<Option<Want>, StoreError> {
+        let mut tx = self.store.begin().await?;
+        if let (WantedState::On, Some(account)) = (want.state, want.account) {
+            self.settle_wants(&mut tx, account).await?;
+        }
+        let now = tx.want_about(want.router, &want.thing).await?;
+        let committed = tx.commit(self.now()).await?;
+        self.after(&committed);
+        Ok(now)
+    }
+
+    async fn fulfil(&self, want: &Want) -> Result<Result<Fulfilled, ApiFault>, StoreError> {
+        let routers = self.directory.routers();
+        let Some(router) = routers.router(want.router) else { return Ok(Err(ApiFault::Off)) };
+        let api = match self.api() {
+            Ok(api) => api.as_ref(),
+            Err(fault) => return Ok(Err(fault)),
+        };
+        if router.api.is_none() {
+            return Ok(Err(ApiFault::Off));
+        }
+        match (&want.thing, want.state) {
+            (Thing::Rule { comment, id }, state) => self.fulfil_rule(api, router, (id, comment), state).await,
+            (Thing::Lease(_), WantedState::On) => self.fulfil_lease(api, router, want).await,
+            (Thing::Lease(address), _) => Ok(api.drop_lease(router, *address).await.map(|()| Fulfilled::Proven)),
+            (Thing::Secret(name), state) => Ok(fulfil_account(api, router, (Menu::Secret, name), state).await),
+            (Thing::UserManager(name), state) => {
+                Ok(fulfil_account(api, router, (Menu::UserManager, name), state).await)
+            }
+        }
+    }
+
+    async fn fulfil_rule(
+        &self,
+        api: &dyn RouterApi,
+        router: &Router,
+        (id, comment): (&str, &[u8]),
+        state: WantedState,
+    ) -> Result<Result<Fulfilled, ApiFault>, StoreError> {
+        let rule = RuleRef { id: id.to_owned(), comment: comment.to_vec() };
+        match api.switch_rule(router, &rule, switch(state)).await {
+            Ok(found) => {
+                if found.id != id {
+                    let mut tx = self.store.begin().await?;
+                    tx.mark_rule_id(router.id, comment, &found.id).await?;
+                    tx.commit(self.now()).await?;
+                }
+                Ok(Ok(Fulfilled::Proven))
+            }
+            // What is not there lets nobody through.
+            Err(ApiFault::Gone(_)) if state != WantedState::On => Ok(Ok(Fulfilled::Proven)),
+            Err(fault) => Ok(Err(fault)),
+        }
+    }
+
+    async fn fulfil_lease(
+        &self,
+        api: &dyn RouterApi,
+        router: &Router,
+        want: &Want,
+    ) -> Result<Result<Fulfilled, ApiFault>, StoreError> {
+        let (Thing::Lease(address), Some(account)) = (&want.thing, want.account) else {
+            return Ok(Ok(Fulfilled::Outdated));
+        };
+        let Some((timeout, name)) = self.left_for(account).await? else { return Ok(Ok(Fulfilled::Outdated)) };
+        let comment = format!("{LEASE_COMMENT}{name}");
+        Ok(api.put_lease(router, *address, timeout, &comment).await.map(|()| Fulfilled::Proven))
+    }
+
+    /// How long a lease of an account may last from now on, and the account's name.
+    async fn left_for(&self, account: AccountId) -> Result<Option<(Duration, String)>, StoreError> {
+        let mut tx = self.store.begin().await?;
+        let Some(case) = self.case(&mut tx, account).await? else { return Ok(None) };
+        let now = self.now();
+        // A connection that the end of its session spared, and a machine's, last until they drop.
+        let end = case.entry.session.as_ref().map_or(now + LONGEST, Session::end);
+        let left = end.since(now).min(case.policy.interim * INTERIMS);
+        Ok((!left.is_zero()).then_some((left, case.entry.account.name)))
+    }
+
+    async fn note_want(&self, want: &Want, outcome: Result<Fulfilled, ApiFault>) -> Result<(), StoreError> {
+        let now = self.now();
+        let mut tx = self.store.begin().await?;
+        match outcome {
+            Ok(Fulfilled::Proven) => match (&want.thing, want.state) {
+                // Nothing is left to be kept.
+                (Thing::Lease(_), WantedState::Off) | (_, WantedState::Removed | WantedState::Retired) => {
+                    tx.finish_want(want).await?;
+                }
+                (_, WantedState::Off) if want.account.is_none() => tx.finish_want(want).await?,
+                (_, WantedState::On | WantedState::Off) => tx.prove_want(want, now, None).await?,
+            },
+            Ok(Fulfilled::Nothing) => tx.finish_want(want).await?,
+            Ok(Fulfilled::Outdated) => tx.retry_want(want, "looked at again", now + FIRST_WAIT).await?,
+            Err(fault) if fault.is_passing() => {
+                let due = now + FIRST_WAIT.saturating_mul(1 << want.tries.min(6)).min(LONGEST_WAIT);
+                tx.retry_want(want, &fault.to_string(), due).await?;
+                tx.postpone_wants(want.router, &fault.to_string(), (now, due)).await?;
+            }
+            Err(fault) => {
+                tx.retry_want(want, &fault.to_string(), now + LONGEST_WAIT).await?;
+                self.alarm_not_done(&mut tx, want, &fault).await?;
+            }
+        }
+        let committed = tx.commit(now).await?;
+        self.after(&committed);
+        Ok(())
+    }
+
+    /// The router refuses: somebody has to do something there.
+    async fn alarm_not_done(&self, tx: &mut Tx, want: &Want, fault: &ApiFault) -> Result<(), StoreError> {
+        let routers = self.directory.routers();
+        let router = routers.router(want.router).map_or("?", |router| router.name.as_str());
+        let thing = want.thing.shown();
+        let text = format!("On {router}, {thing} is to be {}, and is not: {fault}.", want.state.word());
+        let subject = format!("{}/{thing}", want.router);
+        if tx.raise("not_done", &subject, &text, self.now()).await? == Raised::New {
+            let reason = fault.to_string();
+            let args = [("router", Arg::Text(router)), ("thing", Arg::Text(&thing)), ("reason", Arg::Text(&reason))];
+            self.tell_operators(tx, "operators-not-done", &args).await?;
+        }
+        Ok(())
+    }
+
+    /// Does at once what is wanted of the router's own accounts of an account: they are shut before a connection is cut, so
+    /// that a redial does not slip in.
+    pub(super) async fn shut_first(&self, router: &Router, account: AccountId) -> Result<(), StoreError> {
+        if router.scheme != Scheme::Api {
+            return Ok(());
+        }
+        let wants = self.reader().wants_of_router(router.id).await?;
+        let shut = wants.into_iter().filter(|want| {
+            want.account == Some(account)
+                && want.proven_at.is_none()
+                && want.state != WantedState::On
+                && matches!(want.thing, Thing::Secret(_) | Thing::UserManager(_))
+        });
+        for want in shut {
+            let outcome = self.fulfil(&want).await?;
+            self.note_want(&want, outcome).await?;
+        }
+        Ok(())
+    }
+}
+
+const fn switch(state: WantedState) -> Switch {
+    match state {
+        WantedState::On => Switch::Enabled,
+        WantedState::Off | WantedState::Retired | WantedState::Removed => Switch::Disabled,
+    }
+}
+
+async fn fulfil_account(
+    api: &dyn RouterApi,
+    router: &Router,
+    (menu, name): (Menu, &str),
+    state: WantedState,
+) -> Result<Fulfilled, ApiFault> {
+    let found = match api.accounts_named(router, menu, &[name.to_owned()]).await {
+        Ok(found) => found,
+        Err(ApiFault::NoMenu(_)) => return Ok(Fulfilled::Nothing),
+        Err(fault) => return Err(fault),
+    };
+    let alike = alike(&found, name);
+    match (alike.as_slice(), state) {
+        ([], _) => Ok(Fulfilled::Nothing),
+        ([_], _) | (_, WantedState::Off) => {
+            // Names on a router differ by the case of their letters, ours do not: all that could be meant are shut.
+            for account in alike {
+                change_account(api, router, account, state).await?;
+            }
+            Ok(Fulfilled::Proven)
+        }
+        (more, _) => {
+            let count = more.len();
+            Err(ApiFault::Ambiguous(format!("{count} accounts are called {name}, in letters of different case")))
+        }
+    }
+}
+
+async fn change_account(
+    api: &dyn RouterApi,
+    router: &Router,
+    account: &RouterAccount,
+    state: WantedState,
+) -> Result<(), ApiFault> {
+    let change = match state {
+        WantedState::On | WantedState::Off if account.switch == switch(state) => return Ok(()),
+        WantedState::On | WantedState::Off => AccountChange::Switch(switch(state)),
+        WantedState::Retired => {
+            AccountChange::Retire { name: format!("{RETIRED}{}", String::from_utf8_lossy(&account.name)) }
+        }
+        WantedState::Removed => AccountChange::Remove,
+    };
+    match api.change_account(router, account.menu, &account.name, &change).await {
+        // Removed by somebody between two commands.
+        Ok(()) | Err(ApiFault::Gone(_)) => Ok(()),
+        Err(fault) => Err(fault),
+    }
+}
+
+/// The router's accounts that a name of ours may mean.
+pub(super) fn alike<'a>(found: &'a [RouterAccount], name: &str) -> Vec<&'a RouterAccount> {
+    let key = name_key(name);
+    found.iter().filter(|account| name_key(&String::from_utf8_lossy(&account.name)) == key).collect()
+}

@@ -1,0 +1,194 @@
+//! What is wanted on routers over their API, derived from an account as a transaction leaves it and stored with it.
+//!
+//! Nothing here asks a router: `gate::fulfil` does what is stored, and proves it (`design` §5, §6).
+
+use std::collections::HashSet;
+
+use super::Gate;
+use super::door::door;
+use super::session::Case;
+use crate::domain::connection::Presence;
+use crate::domain::hours;
+use crate::domain::id::{AccountId, ConnectionId};
+use crate::domain::policy::OnExpiry;
+use crate::domain::router::{Leases, Router, Scheme};
+use crate::domain::want::{Thing, WantedState};
+use crate::store::connection::{ClassSeen, Connection, Kept};
+use crate::store::want::{NewWant, Want};
+use crate::store::{Noun, StoreError, Tx};
+
+impl Gate {
+    /// What follows on routers for every account that a transaction touched.
+    pub(super) async fn settle_touched(&self, tx: &mut Tx) -> Result<(), StoreError> {
+        for account in tx.touched(Noun::Account) {
+            self.settle_wants(tx, AccountId(account)).await?;
+        }
+        Ok(())
+    }
+
+    /// What follows on routers from an account as it is now.
+    pub(super) async fn settle_wants(&self, tx: &mut Tx, account: AccountId) -> Result<(), StoreError> {
+        if !self.directory.routers().any_api() {
+            return Ok(());
+        }
+        let Some(case) = self.case(tx, account).await? else { return Ok(()) };
+        let stored = tx.wants_of(account).await?;
+        let mut wanted = Vec::new();
+        self.want_of_connections(tx, &case, &mut wanted).await?;
+        self.want_of_accounts(&case, &stored, &mut wanted);
+        let now = self.now();
+        for new in &wanted {
+            tx.want(new, now).await?;
+        }
+        for gone in stored.iter().filter(|want| !wanted.iter().any(|new| is_about(new, want))) {
+            self.let_go(tx, gone).await?;
+        }
+        Ok(())
+    }
+
+    /// An account is about to be deleted: nothing of it stays open on a router.
+    pub(super) async fn want_nothing(&self, tx: &mut Tx, account: AccountId) -> Result<(), StoreError> {
+        for want in tx.wants_of(account).await? {
+            if want.state == WantedState::On {
+                tx.want(&turned_off(&want), self.now()).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The tunnel address of a connection that is nobody's may have had a lease.
+    pub(super) async fn void_lease(&self, tx: &mut Tx, connection: &Connection) -> Result<(), StoreError> {
+        let leases = self.directory.routers().router(connection.router).map(|router| router.leases);
+        let (Some(Leases::On), Some(address)) = (leases, connection.framed_ip) else { return Ok(()) };
+        let void = NewWant {
+            router: connection.router,
+            thing: Thing::Lease(address),
+            state: WantedState::Off,
+            account: connection.account,
+            connection: Some(connection.id),
+        };
+        tx.want(&void, self.now()).await
+    }
+
+    /// Rules and leases: on for confirmed connections that are to stay, off for all others.
+    async fn want_of_connections(&self, tx: &mut Tx, case: &Case, wanted: &mut Vec<NewWant>) -> Result<(), StoreError> {
+        let account = case.entry.account.id;
+        let open = tx.open_connections(account).await?;
+        let cut = tx.connections_to_cut(account).await?;
+        let routers = self.directory.routers();
+        for rule in tx.rules_of(account).await? {
+            let holds =
+                |connection: &&Connection| connection.router == rule.router && self.is_let(case, connection, &cut);
+            let holder = open.iter().find(holds).map(|connection| connection.id);
+            wanted.push(NewWant {
+                router: rule.router,
+                thing: Thing::Rule { comment: rule.comment, id: rule.rule_id },
+                state: if holder.is_some() { WantedState::On } else { WantedState::Off },
+                account: Some(account),
+                connection: None,
+            });
+        }
+        for connection in &open {
+            let leases = routers.router(connection.router).map(|router| router.leases);
+            let (Some(Leases::On), Some(address)) = (leases, connection.framed_ip) else { continue };
+            // Addresses of a pool are used again: the newest connection with it is the one that has it.
+            if tx.newest_with(connection.router, address).await? != Some(connection.id) {
+                continue;
+            }
+            let is_let = self.is_let(case, connection, &cut);
+            wanted.push(NewWant {
+                router: connection.router,
+                thing: Thing::Lease(address),
+                state: if is_let { WantedState::On } else { WantedState::Off },
+                account: Some(account),
+                connection: Some(connection.id),
+            });
+        }
+        Ok(())
+    }
+
+    /// Whether the traffic of a connection is to be let through.
+    fn is_let(&self, case: &Case, connection: &Connection, cut: &HashSet<ConnectionId>) -> bool {
+        if cut.contains(&connection.id) {
+            return false;
+        }
+        let machines = connection.class == ClassSeen::Ours && connection.session.is_none();
+        if machines {
+            return door(case).lets_machine_in();
+        }
+        let session = case.entry.session.as_ref().filter(|session| session.is_valid(self.now()));
+        let its_own = session.is_some_and(|session| Some(session.id) == connection.session);
+        let confirmed = matches!(connection.presence, Presence::Confirmed { .. });
+        confirmed && (its_own || connection.kept == Kept::Yes)
+    }
+
+    /// Accounts that routers keep themselves: enabled while there is a right to be connected, disabled otherwise. Whether a
+    /// router has one is found out when it is done.
+    fn want_of_accounts(&self, case: &Case, stored: &[Want], wanted: &mut Vec<NewWant>) {
+        let (account, name) = (case.entry.account.id, case.entry.name_key.clone());
+        for router in self.directory.routers().routers().iter().filter(|router| keeps_accounts(case, router)) {
+            let state = if self.may_be_on(case, router) { WantedState::On } else { WantedState::Off };
+            for thing in [Thing::Secret(name.clone()), Thing::UserManager(name.clone())] {
+                let taken_over = stored.iter().any(|want| {
+                    want.router == router.id
+                        && same_kind(&want.thing, &thing)
+                        && matches!(want.state, WantedState::Removed | WantedState::Retired)
+                });
+                if !taken_over {
+                    wanted.push(NewWant { router: router.id, thing, state, account: Some(account), connection: None });
+                }
+            }
+        }
+        // One that is being taken over stays wanted as it is.
+        for want in stored.iter().filter(|want| matches!(want.state, WantedState::Removed | WantedState::Retired)) {
+            wanted.push(NewWant { state: want.state, ..turned_off(want) });
+        }
+    }
+
+    /// Whether the account may be enabled on a router now.
+    pub(super) fn may_be_on(&self, case: &Case, router: &Router) -> bool {
+        let now = self.now();
+        let door = door(case);
+        let session = case.entry.session.as_ref().is_some_and(|session| session.is_valid(now));
+        let policy = &case.policy;
+        let here = policy.routers.is_empty() || policy.routers.contains(&router.name);
+        let hours = policy.allowed_hours.at(now, &policy.time_zone) != hours::Gate::Shut;
+        here && hours && (door.lets_machine_in() || (session && door.may_hold().is_ok()))
+    }
+
+    /// Something is not wanted on account of this account any more.
+    async fn let_go(&self, tx: &mut Tx, want: &Want) -> Result<(), StoreError> {
+        match (&want.thing, want.state) {
+            (Thing::Rule { .. } | Thing::Lease(_), WantedState::On) => tx.want(&turned_off(want), self.now()).await,
+            (Thing::Rule { .. } | Thing::Lease(_), _) if want.proven_at.is_some() => tx.forget_want(want.id).await,
+            (Thing::Rule { .. } | Thing::Lease(_), _) => Ok(()),
+            // The router's own accounts are not ours to keep there any more: they stay as they are.
+            (Thing::Secret(_) | Thing::UserManager(_), _) => tx.forget_want(want.id).await,
+        }
+    }
+}
+
+/// Whether we keep the accounts of a router that has some itself.
+pub(super) fn keeps_accounts(case: &Case, router: &Router) -> bool {
+    router.api.is_some() && (router.scheme == Scheme::Api || case.policy.on_expiry == OnExpiry::DisableOnRouter)
+}
+
+fn is_about(new: &NewWant, want: &Want) -> bool {
+    new.router == want.router
+        && new.thing.parts().0 == want.thing.parts().0
+        && new.thing.parts().1 == want.thing.parts().1
+}
+
+fn same_kind(one: &Thing, other: &Thing) -> bool {
+    one.parts().0 == other.parts().0
+}
+
+fn turned_off(want: &Want) -> NewWant {
+    NewWant {
+        router: want.router,
+        thing: want.thing.clone(),
+        state: WantedState::Off,
+        account: want.account,
+        connection: want.connection,
+    }
+}
