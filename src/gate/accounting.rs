@@ -222,7 +222,7 @@ impl Gate {
         Ok(nas.id)
     }
 
-    async fn account_of(&self, tx: &mut Tx, user_name: &[u8]) -> Result<Option<AccountId>, StoreError> {
+    pub(super) async fn account_of(&self, tx: &mut Tx, user_name: &[u8]) -> Result<Option<AccountId>, StoreError> {
         let names = candidates(user_name);
         if let Some(found) = self.directory.recall(&names) {
             return Ok(match found {

@@ -219,6 +219,9 @@ impl Gate {
                     tx.finish_want(want).await?;
                 }
                 (_, WantedState::Off) if want.account.is_none() => tx.finish_want(want).await?,
+                (Thing::Rule { comment, .. }, WantedState::Off) if !tx.is_bound(want.router, comment).await? => {
+                    tx.finish_want(want).await?;
+                }
                 (_, WantedState::On | WantedState::Off) => tx.prove_want(want, now, None).await?,
             },
             Ok(Fulfilled::Nothing) => tx.finish_want(want).await?,

@@ -28,17 +28,22 @@ mod stranger;
 mod sweep;
 mod update;
 mod wanted;
+pub mod watch;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{Notify, mpsc, watch};
+use tokio::sync::watch::Sender as WatchSender;
+use tokio::sync::{Notify, mpsc};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-pub use admin::{ACCOUNT_FIELDS, AccountField, ApiForm, ImportReport, ImportRow, ReachForm, UserForm};
+pub use admin::{
+    ACCOUNT_FIELDS, AccountField, ApiForm, ImportReport, ImportRow, RULE_MARK, ReachForm, RuleIdentity, RuleLine,
+    UserForm,
+};
 pub use refused::Refused;
 pub use stranger::Stranger;
 
@@ -88,9 +93,10 @@ pub struct Gate {
     records: Queue<Queued>,
     wake: Wake,
     leadership: Mutex<HashMap<&'static str, Held>>,
-    bot: watch::Sender<BotState>,
+    bot: WatchSender<BotState>,
     /// What talks to routers over their API; set once, before the workers start.
     router_api: OnceLock<Arc<dyn RouterApi>>,
+    outsiders: Mutex<watch::Outsiders>,
     /// The update of Telegram that failed last, and how often in a row.
     stuck_update: Mutex<(i64, u32)>,
 }
@@ -149,6 +155,7 @@ struct Wake {
     enforce: Notify,
     post: Notify,
     fulfil: Notify,
+    watch: Notify,
 }
 
 impl Gate {
@@ -181,8 +188,9 @@ impl Gate {
             records: Queue::new(accounting::RECORDS),
             wake: Wake::default(),
             leadership: Mutex::default(),
-            bot: watch::Sender::new(BotState::Off),
+            bot: WatchSender::new(BotState::Off),
             router_api: OnceLock::new(),
+            outsiders: Mutex::default(),
             stuck_update: Mutex::default(),
         }))
     }
@@ -196,6 +204,7 @@ impl Gate {
         tracker.spawn(self.clone().run_lifecycle(cancel.clone()));
         tracker.spawn(self.clone().run_sweep(cancel.clone()));
         tracker.spawn(self.clone().run_fulfil(cancel.clone()));
+        tracker.spawn(self.clone().run_watch(cancel.clone()));
     }
 
     /// Starts the worker that ends connections on routers.
@@ -269,7 +278,7 @@ impl Gate {
     }
 
     /// Where the bot tells how it fares.
-    pub fn bot_channel(&self) -> watch::Sender<BotState> {
+    pub fn bot_channel(&self) -> WatchSender<BotState> {
         self.bot.clone()
     }
 

@@ -143,7 +143,39 @@ async fn entry(sql: &mut AnyConnection, keys: &Keys, id: AccountId) -> Result<Op
     Ok(Some(Entry { as_of, account, name_key, credential, user, session, open, rules }))
 }
 
+/// An account in short, for comparing it with what a router keeps.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Standing {
+    /// The account.
+    pub account: AccountId,
+    /// The key of its name.
+    pub name_key: String,
+    /// Whether it may have a right to be connected: an open session, or it is a machine's. If not, it has none.
+    pub may_have_right: bool,
+}
+
 impl Reader {
+    /// Every account in short.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn standings(&self) -> Result<Vec<Standing>> {
+        let rows = sqlx::query(
+            "select a.id, a.name_key, cast(case when a.machine = 1 or s.id is not null then 1 else 0 end as bigint) as held
+             from accounts a left join sessions s on s.account_id = a.id and s.ended_at is null order by a.id",
+        )
+        .fetch_all(&mut *self.connection().await?)
+        .await?;
+        each(&rows, |row| {
+            let fields = Fields::of("accounts", row);
+            Ok(Standing {
+                account: AccountId(fields.int("id")?),
+                name_key: fields.text("name_key")?,
+                may_have_right: fields.flag("held")?,
+            })
+        })
+    }
+
     /// Everything that the door of the account needs.
     ///
     /// # Errors

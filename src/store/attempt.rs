@@ -106,7 +106,51 @@ pub struct LateAccept {
     pub nas_ip: Option<IpAddr>,
 }
 
+/// An Accept whose Start was never reported.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LostStart {
+    /// The session; `None` for an account without a person.
+    pub session: Option<SessionId>,
+    /// The account.
+    pub account: Option<AccountId>,
+    /// Source address of the request.
+    pub nas_address: IpAddr,
+    /// NAS-Identifier of the request.
+    pub nas_identifier: String,
+}
+
 impl Tx {
+    /// The Accept that a connection came of, given between two times.
+    ///
+    /// # Errors
+    /// The database does not answer, or a row is corrupt.
+    pub async fn lost_start(
+        &mut self,
+        router: RouterId,
+        acct_session_id: &str,
+        (from, until): (Timestamp, Timestamp),
+    ) -> Result<Option<LostStart>> {
+        let row = sqlx::query(
+            "select session_id, account_id, nas_address, nas_identifier from attempts
+             where verdict = 'accept' and at >= $1 and at <= $2 and router_id = $3
+             and lower(acct_session_id) = lower($4) order by at desc limit 1",
+        )
+        .bind(from.millis())
+        .bind(until.millis())
+        .bind(router.0)
+        .bind(acct_session_id)
+        .fetch_optional(self.sql())
+        .await?;
+        let Some(row) = row else { return Ok(None) };
+        let fields = Fields::of("attempts", &row);
+        Ok(Some(LostStart {
+            session: fields.maybe_int("session_id")?.map(SessionId),
+            account: fields.maybe_int("account_id")?.map(AccountId),
+            nas_address: fields.word("nas_address", |text| text.parse().ok())?,
+            nas_identifier: fields.text("nas_identifier")?,
+        }))
+    }
+
     /// Writes one attempt.
     ///
     /// # Errors

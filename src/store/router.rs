@@ -299,6 +299,18 @@ impl Tx {
         read_nas(&row)
     }
 
+    /// What a box is called by.
+    ///
+    /// # Errors
+    /// The database does not answer, or the row is corrupt.
+    pub async fn nas_key(&mut self, id: NasId) -> Result<Option<NasKey>> {
+        let row = sqlx::query("select id, router_id, address, identifier, signs_since from nas where id = $1")
+            .bind(id.0)
+            .fetch_optional(self.sql())
+            .await?;
+        Ok(row.as_ref().map(read_nas).transpose()?.map(|nas| nas.key))
+    }
+
     /// Remembers for good that a box signs its Access-Requests.
     ///
     /// # Errors

@@ -112,6 +112,19 @@ impl Tx {
         Ok(RuleId(Fields::of("rules", &row).int("id")?))
     }
 
+    /// Whether the rule with this comment is bound on this router.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn is_bound(&mut self, router: RouterId, comment: &[u8]) -> Result<bool> {
+        let row = sqlx::query("select id from rules where router_id = $1 and comment = $2")
+            .bind(router.0)
+            .bind(comment)
+            .fetch_optional(self.sql())
+            .await?;
+        Ok(row.is_some())
+    }
+
     /// Unbinds a rule.
     ///
     /// # Errors

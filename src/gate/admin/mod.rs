@@ -4,11 +4,13 @@ mod account;
 mod import;
 mod reach;
 mod router;
+mod rule;
 mod session;
 mod user;
 
 pub use import::{ImportReport, ImportRow};
 pub use reach::{ApiForm, ReachForm};
+pub use rule::{RULE_MARK, RuleIdentity, RuleLine};
 pub use user::{ACCOUNT_FIELDS, AccountField, UserForm};
 
 use super::session::{Case, Ended};
@@ -24,7 +26,13 @@ impl Gate {
         self.case(tx, account).await?.ok_or(Refused::NotFound("no such account"))
     }
 
-    async fn finish(&self, mut tx: Tx, actor: &Actor, deed: Deed<'_>, ended: Ended) -> Result<(), Refused> {
+    pub(in crate::gate) async fn finish(
+        &self,
+        mut tx: Tx,
+        actor: &Actor,
+        deed: Deed<'_>,
+        ended: Ended,
+    ) -> Result<(), Refused> {
         tx.write_down(actor, deed, self.now()).await?;
         self.commit(tx, ended).await?;
         Ok(())

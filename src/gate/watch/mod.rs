@@ -1,0 +1,196 @@
+//! The watch: what routers say over their API about the connections and the things that we keep there.
+//!
+//! One task per router reads its connections: every few seconds with scheme `api`, every minute with `radius`, and at once
+//! when the router says that they changed. `follow` makes accounting of them where the router decides by itself, `compare`
+//! holds them against what accounting told, `keep` looks after rules, leases and accounts.
+
+mod compare;
+mod follow;
+mod keep;
+mod outsider;
+
+use std::collections::{HashMap, HashSet};
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+pub(super) use outsider::Outsiders;
+pub use outsider::{Outsider, ShutOut};
+
+use super::Gate;
+use super::router_api::{Active, ApiFault, ApiState, RouterApi};
+use crate::clock::Timestamp;
+use crate::domain::id::{ConnectionId, RouterId};
+use crate::domain::router::{Router, Scheme};
+use crate::store::StoreError;
+
+/// The role of the instance that watches.
+const ROLE: &str = "watch";
+/// How often the connections of a router with scheme `radius` are read.
+const EVERY: Duration = Duration::from_secs(60);
+/// How often a router that is out of reach is tried; its connection is mended by itself meanwhile.
+const EVERY_FAILING: Duration = Duration::from_secs(10);
+/// How often rules, leases and accounts are looked after.
+const KEEP_EVERY: Duration = Duration::from_secs(15);
+/// How often it is looked which routers there are to be watched.
+const MUSTER_EVERY: Duration = Duration::from_secs(2);
+/// The least time between two looks, however often the router says that something changed.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// What is remembered of a router between two looks.
+#[derive(Default)]
+struct Memory {
+    /// Whether the last look succeeded.
+    reached: bool,
+    /// When rules, leases and accounts were last looked after.
+    kept_at: Option<Timestamp>,
+    /// Connections of ours that the router did not have, and since when.
+    absent: HashMap<ConnectionId, Timestamp>,
+    /// Connections that are not ours, by Acct-Session-Id, and since when.
+    foreign: HashMap<String, Timestamp>,
+    /// Those of them that an alarm was raised for.
+    told: HashSet<String>,
+    /// What somebody switched on the router and was left so (`drift` = `adopt`).
+    adopted: HashSet<String>,
+    /// Whether the accounts were looked through once: what is found enabled before is no drift.
+    accounts_known: bool,
+}
+
+/// Why a look came to nothing.
+#[derive(Debug, thiserror::Error)]
+enum Blind {
+    #[error(transparent)]
+    Router(#[from] ApiFault),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// One look at a router.
+struct Look<'a> {
+    api: &'a dyn RouterApi,
+    router: &'a Router,
+    /// Its `/system/identity`.
+    identity: String,
+    active: Vec<Active>,
+    at: Timestamp,
+}
+
+impl Look<'_> {
+    /// The address that stands for the box in accounting made of its API.
+    fn address(&self) -> IpAddr {
+        self.router.address.addr()
+    }
+}
+
+impl Gate {
+    /// Watches every router that has an API.
+    pub(super) async fn run_watch(self: Arc<Self>, cancel: CancellationToken) {
+        let mut running = JoinSet::new();
+        let mut watched: HashSet<RouterId> = HashSet::new();
+        while !cancel.is_cancelled() {
+            if self.leads(ROLE).await {
+                for router in self.directory.routers().routers() {
+                    if router.api.is_some() && watched.insert(router.id) {
+                        let (gate, id, cancel) = (self.clone(), router.id, cancel.clone());
+                        running.spawn(async move {
+                            gate.watch_router(id, &cancel).await;
+                            id
+                        });
+                    }
+                }
+            }
+            tokio::select! {
+                () = cancel.cancelled() => break,
+                Some(done) = running.join_next() => match done {
+                    Ok(id) => { watched.remove(&id); }
+                    Err(error) => {
+                        tracing::error!(%error, "the watch of a router has failed; all are begun anew");
+                        running.abort_all();
+                        watched.clear();
+                    }
+                },
+                () = tokio::time::sleep(MUSTER_EVERY) => {}
+            }
+        }
+        while running.join_next().await.is_some() {}
+    }
+
+    /// Until it is not configured any more, or another instance watches.
+    async fn watch_router(&self, id: RouterId, cancel: &CancellationToken) {
+        let mut memory = Memory::default();
+        loop {
+            let routers = self.directory.routers();
+            let Some(router) = routers.router(id).filter(|router| router.api.is_some()) else { break };
+            let Ok(api) = self.api() else { break };
+            if !self.leads(ROLE).await {
+                break;
+            }
+            let looked_at = self.now();
+            let looked = tokio::select! {
+                () = cancel.cancelled() => return,
+                looked = self.look(api.as_ref(), router, &mut memory) => looked,
+            };
+            if let Err(error) = looked {
+                if memory.reached {
+                    tracing::warn!(router = router.name, %error, "a router cannot be watched; trying again");
+                }
+                memory.reached = false;
+                self.forget_outsiders(id);
+            }
+            let every = self.look_every(router, &memory);
+            tokio::select! {
+                () = cancel.cancelled() => return,
+                () = self.clock.sleep_until(looked_at + every) => {}
+                // A clock that stands still must not blind us.
+                () = tokio::time::sleep(every) => {}
+                () = api.active_changed(router), if memory.reached => {}
+                () = self.wake.watch.notified() => {}
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+        self.forget_outsiders(id);
+    }
+
+    fn look_every(&self, router: &Router, memory: &Memory) -> Duration {
+        match (router.scheme, memory.reached) {
+            (_, false) => EVERY_FAILING,
+            (Scheme::Api, true) => self.directory.system_policy().poll,
+            (Scheme::Radius, true) => EVERY.min(KEEP_EVERY),
+        }
+    }
+
+    async fn look(&self, api: &dyn RouterApi, router: &Router, memory: &mut Memory) -> Result<(), Blind> {
+        let active = api.active(router).await?;
+        let identity = match api.state(router.id) {
+            ApiState::Up { identity, .. } => identity,
+            ApiState::Off | ApiState::Connecting | ApiState::Failing { .. } => String::new(),
+        };
+        let look = Look { api, router, identity, active, at: self.now() };
+        if !memory.reached {
+            self.welcome_back(router).await?;
+            memory.reached = true;
+        }
+        match router.scheme {
+            Scheme::Api => self.follow_list(&look, memory).await?,
+            Scheme::Radius => self.compare(&look, memory).await?,
+        }
+        if memory.kept_at.is_none_or(|at| look.at >= at + KEEP_EVERY || look.at < at) {
+            self.keep(&look, memory).await?;
+            memory.kept_at = Some(look.at);
+        }
+        Ok(())
+    }
+
+    /// A router is in reach (again): what waited for it is done now, whatever its back-off.
+    async fn welcome_back(&self, router: &Router) -> Result<(), StoreError> {
+        let mut tx = self.store.begin().await?;
+        tx.hasten_wants(router.id, self.now()).await?;
+        tx.hasten_cuts(router.id, self.now()).await?;
+        let committed = tx.commit(self.now()).await?;
+        self.after(&committed);
+        Ok(())
+    }
+}
