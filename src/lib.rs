@@ -58,6 +58,7 @@ pub mod metrics;
 pub mod open;
 pub mod proto;
 pub mod radius;
+pub mod routeros;
 pub mod secret;
 pub mod sim;
 pub mod store;
