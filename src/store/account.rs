@@ -1,14 +1,17 @@
 //! Accounts in SQL, their sealed passwords, and everything that the door of an account needs.
 
+use std::sync::Arc;
+
 use sqlx::AnyConnection;
 use sqlx::any::AnyRow;
 
 use super::error::{Result, StoreError};
 use super::field::{Fields, each};
-use super::{Keys, LIST_ROWS, Noun, Reader, Tx, change, connection, session, user};
+use super::{Keys, LIST_ROWS, Noun, Reader, Tx, attribute, change, connection, session, user};
 use crate::clock::Timestamp;
 use crate::crypto::seal::Place;
 use crate::domain::account::{Account, Holder, Lock, Source, Switch, name_key};
+use crate::domain::attribute::{ReplyAttributes, Subject};
 use crate::domain::connection::OpenConnection;
 use crate::domain::credential::{Credential, NtHash};
 use crate::domain::id::{AccountId, GroupId, UserId};
@@ -36,6 +39,8 @@ pub struct Entry {
     pub session: Option<Session>,
     /// Its open connections, oldest first.
     pub open: Vec<OpenConnection>,
+    /// What an Access-Accept says of it: its own reply attributes, else its group's.
+    pub attributes: Arc<ReplyAttributes>,
 }
 
 /// A line of the list of accounts.
@@ -136,8 +141,9 @@ async fn entry(sql: &mut AnyConnection, keys: &Keys, id: AccountId) -> Result<Op
     };
     let session = session::open_of(&mut *sql, id).await?;
     let open = connection::open_of(&mut *sql, id).await?;
+    let attributes = Arc::new(attribute::of_account(&mut *sql, id, account.group).await?);
     let name_key = Fields::of("accounts", &row).text("name_key")?;
-    Ok(Some(Entry { as_of, account, name_key, credential, user, session, open }))
+    Ok(Some(Entry { as_of, account, name_key, credential, user, session, open, attributes }))
 }
 
 impl Reader {
@@ -404,6 +410,7 @@ impl Tx {
             .bind(id.0)
             .execute(self.sql())
             .await?;
+        self.clear_attributes(Subject::Account(id)).await?;
         sqlx::query("delete from accounts where id = $1").bind(id.0).execute(self.sql()).await?;
         self.touch(Noun::Account, id.0);
         Ok(())
