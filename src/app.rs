@@ -17,6 +17,7 @@ use crate::gate::ports::Asker;
 use crate::gate::{BotState, Gate};
 use crate::open::open_store;
 use crate::radius::{Cutters, Listener};
+use crate::routeros::Fleet;
 use crate::{radius, telegram, web};
 
 /// What runs is let finish this long at a stop; then it is left to the next start, which loses nothing.
@@ -34,6 +35,7 @@ pub struct App {
     pub acct: Vec<SocketAddr>,
     /// Where the web UI is.
     pub web: SocketAddr,
+    fleet: Arc<Fleet>,
     tracker: TaskTracker,
     cancel: CancellationToken,
 }
@@ -70,6 +72,8 @@ impl App {
         let (tracker, cancel) = (TaskTracker::new(), CancellationToken::new());
         gate.directory().warm(WARM_ACCOUNTS).await?;
         gate.start(&tracker, &cancel);
+        let fleet = Fleet::new(gate.clock().clone(), entropy.clone());
+        gate.start_reaching(fleet.clone(), &tracker, &cancel);
         gate.start_enforcing(Arc::new(Cutters::new(entropy.clone())), &tracker, &cancel);
 
         let (auth, auth_addresses) = listen(&config.radius.auth_listen, "auth_listen")?;
@@ -78,7 +82,7 @@ impl App {
         let web = start_web(config, &gate, &tracker, &cancel).await?;
         start_bot(config, &gate, &tracker, &cancel)?;
         tracker.close();
-        Ok(App { gate, auth: auth_addresses, acct: acct_addresses, web, tracker, cancel })
+        Ok(App { gate, fleet, auth: auth_addresses, acct: acct_addresses, web, tracker, cancel })
     }
 
     /// Stops gracefully: nothing new is taken, what runs is let finish, leadership is given up.
@@ -87,6 +91,7 @@ impl App {
         if tokio::time::timeout(FAREWELL, self.tracker.wait()).await.is_err() {
             tracing::warn!("not everything ended in time");
         }
+        self.fleet.close().await;
         self.gate.close().await;
     }
 }

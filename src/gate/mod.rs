@@ -204,6 +204,16 @@ impl Gate {
         tracker.spawn(self.clone().run_errands(cancel.clone()));
         tracker.spawn(self.clone().run_lifecycle(cancel.clone()));
         tracker.spawn(self.clone().run_sweep(cancel.clone()));
+    }
+
+    /// Starts the workers that ask routers over their API: what is wanted there, and what they say of themselves.
+    pub fn start_reaching(
+        self: &Arc<Self>,
+        api: Arc<dyn RouterApi>,
+        tracker: &TaskTracker,
+        cancel: &CancellationToken,
+    ) {
+        self.reach_routers(api);
         tracker.spawn(self.clone().run_fulfil(cancel.clone()));
         tracker.spawn(self.clone().run_watch(cancel.clone()));
     }

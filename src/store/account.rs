@@ -1,14 +1,17 @@
 //! Accounts in SQL, their sealed passwords, and everything that the door of an account needs.
 
+use std::sync::Arc;
+
 use sqlx::AnyConnection;
 use sqlx::any::AnyRow;
 
 use super::error::{Result, StoreError};
 use super::field::{Fields, each};
-use super::{Keys, LIST_ROWS, Noun, Reader, Tx, change, connection, rule, session, user};
+use super::{Keys, LIST_ROWS, Noun, Reader, Tx, attribute, change, connection, rule, session, user};
 use crate::clock::Timestamp;
 use crate::crypto::seal::Place;
 use crate::domain::account::{Account, Holder, Lock, Source, Switch, name_key};
+use crate::domain::attribute::{ReplyAttributes, Subject};
 use crate::domain::connection::OpenConnection;
 use crate::domain::credential::{Credential, NtHash};
 use crate::domain::id::{AccountId, GroupId, RouterId, UserId};
@@ -38,6 +41,8 @@ pub struct Entry {
     pub open: Vec<OpenConnection>,
     /// The routers on which a rule is bound to it.
     pub rules: Vec<RouterId>,
+    /// What an Access-Accept says of it: its own reply attributes, else its group's.
+    pub attributes: Arc<ReplyAttributes>,
 }
 
 /// A line of the list of accounts.
@@ -138,9 +143,10 @@ async fn entry(sql: &mut AnyConnection, keys: &Keys, id: AccountId) -> Result<Op
     };
     let session = session::open_of(&mut *sql, id).await?;
     let open = connection::open_of(&mut *sql, id).await?;
+    let attributes = Arc::new(attribute::of_account(&mut *sql, id, account.group).await?);
     let rules = rule::of_account(&mut *sql, id).await?.into_iter().map(|rule| rule.router).collect();
     let name_key = Fields::of("accounts", &row).text("name_key")?;
-    Ok(Some(Entry { as_of, account, name_key, credential, user, session, open, rules }))
+    Ok(Some(Entry { as_of, account, name_key, credential, user, session, open, rules, attributes }))
 }
 
 /// An account in short, for comparing it with what a router keeps.
@@ -439,6 +445,7 @@ impl Tx {
             .bind(id.0)
             .execute(self.sql())
             .await?;
+        self.clear_attributes(Subject::Account(id)).await?;
         sqlx::query("delete from accounts where id = $1").bind(id.0).execute(self.sql()).await?;
         self.touch(Noun::Account, id.0);
         Ok(())

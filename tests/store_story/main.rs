@@ -44,6 +44,7 @@ macro_rules! on_both {
     };
 }
 
+mod attributes;
 mod changes;
 mod connections;
 mod messages;

@@ -1,6 +1,7 @@
 //! Every change that an operator makes, in the web UI or on the command line; each is written down with its actor.
 
 mod account;
+mod attribute;
 mod import;
 mod reach;
 mod router;
