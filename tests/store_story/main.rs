@@ -51,6 +51,7 @@ mod messages;
 mod opening;
 mod people;
 mod sessions;
+mod wants;
 
 /// When every story begins.
 const START: Timestamp = Timestamp::from_millis(1_795_428_000_000);
