@@ -362,6 +362,9 @@ impl Gate {
         if committed.changes.iter().any(|change| matches!(change.noun, Noun::Work | Noun::Setting)) {
             self.wake_workers();
         }
+        if committed.changes.iter().any(|change| change.noun == Noun::Router) {
+            self.wake.watch.notify_waiters();
+        }
     }
 
     fn wake_workers(&self) {
