@@ -105,7 +105,7 @@ on_versions! {
 
 impl World {
     fn user_menu(&self) -> (&'static str, &'static str) {
-        match self.router.version() {
+        match self.version {
             RosVersion::V6_49 => ("/tool/user-manager/user", "username"),
             RosVersion::V7_14 | RosVersion::V7_18 | RosVersion::V7_22 => ("/user-manager/user", "name"),
         }
