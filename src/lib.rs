@@ -13,6 +13,7 @@
 //! | | [`store`] | SQL, one file per noun; `Store` changes (for `gate` alone), `Reader` only reads |
 //! | cases | [`gate`] | the use cases; owns the caches and the outward ports |
 //! | edges | [`radius`] | UDP server, duplicate table, packet ↔ domain, Disconnect client |
+//! | | [`routeros`] | routers over their API: what is sent, the doctor, the set-up script |
 //! | | [`telegram`] | messages out, updates in |
 //! | | [`web`] | pages for operators, log-in, health and metrics |
 //! | | [`sim`] | a simulated router and a simulated Bot API, for tests and trying by hand |

@@ -8,22 +8,25 @@
 //! | `task` | connects, and tries again |
 //! | `link` | how the rest of this edge asks |
 //! | [`pace`] | how long is waited, and how much is taken on |
-//! | `active`, `rule`, `lease`, `account`, `run` | the menus |
+//! | `active`, `rule`, `lease`, `account` | the menus |
 //! | `user_manager` | which of the two User Managers a router has |
 //! | `value`, `fault` | values as RouterOS writes them, and what its refusals mean |
-//! | `doctor`, `script` | what a router must be like, looked at and as commands |
+//! | [`command`] | commands as people type them, sent |
+//! | [`doctor`], [`script`] | what a router must be like, looked at and as commands |
 
 mod account;
 mod active;
-mod doctor;
+pub mod command;
+pub mod doctor;
 mod fault;
 mod hello;
 mod lease;
 mod link;
+#[cfg(test)]
+mod machine;
 pub mod pace;
 mod rule;
-mod run;
-mod script;
+pub mod script;
 mod session;
 mod task;
 mod tls;
@@ -50,6 +53,7 @@ use crate::gate::router_api::{
     NewRouterAccount, Removed, Report, RouterAccount, RouterAccounts, RouterApi, RuleRef, Script,
 };
 use crate::proto::routeros::Sentence;
+use command::{Ask, Console, Row};
 use fault::unreachable;
 use link::{Haste, Link};
 use pace::Pace;
@@ -244,6 +248,16 @@ impl RouterApi for Fleet {
     }
 
     async fn run(&self, router: &Router, command: &Command) -> Result<usize, ApiFault> {
-        self.within(async { run::run(&*self.link(router)?, command).await }).await
+        self.within(async { command::run(self, router, command).await }).await
+    }
+}
+
+#[async_trait]
+impl Console for Fleet {
+    async fn ask(&self, router: &Router, ask: &Ask) -> Result<Vec<Row>, ApiFault> {
+        let start = Sentence::command(ask.command.as_str());
+        let told = ask.arguments.iter().fold(start, |sentence, (name, value)| sentence.with(name, value));
+        let asked = ask.queries.iter().fold(told, |sentence, (name, value)| sentence.query(format!("?{name}={value}")));
+        self.say(router, asked).await
     }
 }

@@ -13,7 +13,13 @@ fn with_rules(world: &World) -> String {
         .router
         .add(
             "/ip/firewall/filter",
-            &[("chain", "forward"), ("action", "accept"), ("src-address", "10.8.0.0/24"), ("comment", "2FA ann"), ("disabled", "yes")],
+            &[
+                ("chain", "forward"),
+                ("action", "accept"),
+                ("src-address", "10.8.0.0/24"),
+                ("comment", "2FA ann"),
+                ("disabled", "yes"),
+            ],
         )
         .unwrap();
     world

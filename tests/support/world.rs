@@ -18,8 +18,8 @@ use radgram::app::App;
 use radgram::clock::{Clock, SettableClock, Timestamp};
 use radgram::config::{Config, Environment};
 use radgram::domain::account::name_key;
-use radgram::domain::audit::Actor;
 use radgram::domain::api::{OldLogIn, Trust};
+use radgram::domain::audit::Actor;
 use radgram::domain::id::{AccountId, RouterId, UserId};
 use radgram::domain::router::{Demand, Leases, Scheme, source_network};
 use radgram::domain::session::Session;
@@ -30,7 +30,8 @@ use radgram::gate::router_api::ApiState;
 use radgram::gate::{AccountField, ApiForm, BotState, Gate, ReachForm, UserForm};
 use radgram::secret::Secret;
 use radgram::sim::router::{
-    Dial, DialOutcome, IncomingConfig, Method, RosVersion, RouterConfig, Server, ServiceUser, SimRouter, Tunnel, UserManager,
+    Dial, DialOutcome, IncomingConfig, Method, RosVersion, RouterConfig, Server, ServiceUser, SimRouter, Tunnel,
+    UserManager,
 };
 use radgram::sim::telegram::{Group, Person, Press, SimMessage, SimTelegram};
 use radgram::store::router::RouterForm;
@@ -201,7 +202,8 @@ impl World {
         write_config(&config, &base, (&telegram, proxy), (auth, acct));
         let router = router("office", Ipv4Addr::LOCALHOST, (auth, acct), &clock, &plan).await;
         let version = plan.version;
-        let world = Self { clock, telegram, router, version, ann, operators, running: Some(running), folder, base, auth, acct };
+        let world =
+            Self { clock, telegram, router, version, ann, operators, running: Some(running), folder, base, auth, acct };
         world.add_router("office", &world.router).await;
         world.set("operators_chat", &OPERATORS.to_string()).await;
         world.set("language", "en").await;
