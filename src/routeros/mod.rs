@@ -32,7 +32,7 @@ mod task;
 mod tls;
 mod transport;
 mod user_manager;
-pub(crate) mod value;
+mod value;
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;

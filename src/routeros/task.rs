@@ -145,3 +145,57 @@ impl Task {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio_util::sync::CancellationToken;
+
+    use super::*;
+    use crate::clock::SettableClock;
+    use crate::domain::api::{ApiAddress, OldLogIn, Trust};
+    use crate::secret::Secret;
+
+    /// The lowest or the highest random bytes.
+    struct Always(u8);
+
+    impl Entropy for Always {
+        fn fill(&self, bytes: &mut [u8]) {
+            bytes.fill(self.0);
+        }
+    }
+
+    const NOW: Timestamp = Timestamp::from_millis(1_000_000);
+
+    fn task(random: u8) -> Task {
+        let api = Api {
+            address: ApiAddress { host: "192.0.2.1".to_owned(), port: None },
+            user: "radgram".to_owned(),
+            password: Secret::new("s3cret"),
+            trust: Trust::Plain,
+            old_log_in: OldLogIn::Refused,
+        };
+        let (link, orders) = Link::new(api, Pace::default(), CancellationToken::new());
+        let clock = Arc::new(SettableClock::new(NOW));
+        Task::new("edge".to_owned(), &link, orders, clock, Arc::new(Always(random)))
+    }
+
+    fn pauses(random: u8) -> Vec<u128> {
+        let mut task = task(random);
+        (0..8).map(|_| task.failed(unreachable("refused")).as_millis()).collect()
+    }
+
+    #[test]
+    fn the_pause_doubles_up_to_its_limit() {
+        assert_eq!(pauses(255), [1_000, 2_000, 4_000, 8_000, 16_000, 32_000, 60_000, 60_000]);
+        assert_eq!(pauses(0), [500, 1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000]);
+    }
+
+    #[test]
+    fn the_state_says_since_when_and_until_when() {
+        let mut task = task(255);
+        task.failed(unreachable("refused"));
+        task.failed(ApiFault::OldLogIn);
+        let expected = ApiState::Failing { since: NOW, fault: ApiFault::OldLogIn, next: NOW + Duration::from_secs(2) };
+        assert_eq!(*task.shared.state.borrow(), expected);
+    }
+}

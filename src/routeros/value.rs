@@ -7,7 +7,7 @@ use crate::domain::account::Switch;
 use crate::proto::routeros::Row;
 
 /// A length of time: `51s`, `4h20m11s`, `3w4d12h`, `1s500ms`, `1d02:15:30`, `00:05:01`. `None` for anything else.
-pub(crate) fn duration(text: &str) -> Option<Duration> {
+pub(super) fn duration(text: &str) -> Option<Duration> {
     match text.rfind(|c: char| c.is_ascii_alphabetic()) {
         Some(at) if text.contains(':') => {
             let (units, clock) = text.split_at_checked(at.checked_add(1)?)?;
@@ -56,7 +56,7 @@ fn by_clock(text: &str) -> Option<Duration> {
 }
 
 /// A length of time as RouterOS understands it, in whole seconds: `1d2h3m4s`; `0s` for none.
-pub(crate) fn shown(duration: Duration) -> String {
+pub(super) fn shown(duration: Duration) -> String {
     let mut left = duration.as_secs();
     let mut text = String::new();
     for (unit, seconds) in [("w", 604_800), ("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1)] {
@@ -69,14 +69,14 @@ pub(crate) fn shown(duration: Duration) -> String {
 }
 
 /// The number of a connection: `81a00001` of RADIUS, `0x81A00001` of `/ppp/active`.
-pub(crate) fn session_number(text: &str) -> Option<u32> {
+pub(super) fn session_number(text: &str) -> Option<u32> {
     let digits = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")).unwrap_or(text);
     let is_plain = digits.bytes().all(|digit| digit.is_ascii_hexdigit());
     u32::from_str_radix(digits, 16).ok().filter(|_| is_plain)
 }
 
 /// An address, alone or as a network of one: `10.8.0.5`, `10.8.0.5/32`, `2001:db8::1/128`.
-pub(crate) fn address(text: &str) -> Option<IpAddr> {
+pub(super) fn address(text: &str) -> Option<IpAddr> {
     match text.split_once('/') {
         None => text.parse().ok(),
         Some((address, prefix)) => {
