@@ -31,6 +31,9 @@ pub fn expected() -> Expected {
     }
 }
 
+/// What admins read.
+const GUIDE: &str = include_str!("../../../docs/routers.md");
+
 /// A menu's rows, as they are shown.
 type Shown = (&'static str, &'static [&'static [(&'static str, &'static str)]]);
 
@@ -202,6 +205,8 @@ impl Seen {
         assert_eq!(found, expected, "{report:#?}");
         for finding in &report.findings {
             assert!(finding.what.ends_with('.') && finding.why.ends_with('.'), "{finding:?}");
+            let word = finding.id.split([':', '#']).next().unwrap();
+            assert!(GUIDE.contains(&format!("`{word}")), "docs/routers.md does not say what {word} means");
         }
         report
     }

@@ -59,7 +59,8 @@ enum Need {
     WhereThereIs,
 }
 
-/// A menu, and what is read of it. Never a password or secret: names are enough.
+/// A menu, and what is read of it. Never a password or secret: names are enough. A router passes over names that its version
+/// does not know: clients that ask 6.49 and 7 for the same lists live by it.
 struct Wanted {
     menu: &'static str,
     properties: &'static str,

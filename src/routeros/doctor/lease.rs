@@ -25,18 +25,16 @@ pub fn look(seen: &Inventory, router: &Router, chart: &mut Chart) {
     }
 }
 
-/// Whether a rule asks for the list: `Some(true)` for being in it, `Some(false)` for not being in it.
-fn asks_for_list(rule: &Row) -> Option<bool> {
+/// Whether a rule asks for being in the list, or for not being in it.
+fn asks_for_list(rule: &Row) -> bool {
     let lists = ["src-address-list", "dst-address-list"].map(|property| text(rule, property));
-    let is_in = lists.contains(&LEASE_LIST);
-    let is_not_in = lists.iter().any(|list| list.strip_prefix('!') == Some(LEASE_LIST));
-    (is_in || is_not_in).then_some(is_in)
+    lists.iter().any(|list| list.strip_prefix('!').unwrap_or(list) == LEASE_LIST)
 }
 
 fn look_at_rules(seen: &Inventory, chart: &mut Chart) {
     let Some(all) = seen.rows(FILTER) else { return };
     let rules: Vec<&Row> = all.iter().filter(|rule| is_working(rule)).collect();
-    let Some(first) = rules.iter().position(|rule| asks_for_list(rule).is_some()) else {
+    let Some(first) = rules.iter().position(|rule| asks_for_list(rule)) else {
         return chart.find(
             Gravity::Warning,
             "lease_unused",
