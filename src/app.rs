@@ -14,7 +14,7 @@ use crate::clock::{Clock, HeldClock};
 use crate::config::Config;
 use crate::entropy::Entropy;
 use crate::gate::ports::Asker;
-use crate::gate::{BotState, Gate};
+use crate::gate::{BotState, Gate, Listens};
 use crate::open::open_store;
 use crate::radius::{Cutters, Listener};
 use crate::routeros::Fleet;
@@ -78,6 +78,8 @@ impl App {
 
         let (auth, auth_addresses) = listen(&config.radius.auth_listen, "auth_listen")?;
         let (acct, acct_addresses) = listen(&config.radius.acct_listen, "acct_listen")?;
+        let port = |addresses: &[SocketAddr]| addresses.first().map_or(0, SocketAddr::port);
+        gate.listen_at(Listens { auth: port(&auth_addresses), acct: port(&acct_addresses) });
         radius::serve(&gate, auth, acct, &tracker, &cancel);
         let web = start_web(config, &gate, &tracker, &cancel).await?;
         start_bot(config, &gate, &tracker, &cancel)?;

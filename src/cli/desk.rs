@@ -1,5 +1,6 @@
 //! What a command works with: the use cases, the reader, the output; and how people, accounts and routers are found.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::Failure;
@@ -12,7 +13,7 @@ use crate::domain::router::Router;
 use crate::domain::setting::Level;
 use crate::domain::user::User;
 use crate::entropy::{Entropy, SystemEntropy};
-use crate::gate::Gate;
+use crate::gate::{Gate, Listens};
 use crate::open::open_store;
 use crate::routeros::Fleet;
 use crate::store::{Reader, Store};
@@ -35,6 +36,8 @@ impl Desk {
         let gate = Gate::open(store.clone(), clock.clone(), entropy.clone()).await?;
         let fleet = Fleet::new(clock, entropy);
         gate.reach_routers(fleet.clone());
+        let port = |addresses: &[SocketAddr]| addresses.first().map_or(0, SocketAddr::port);
+        gate.listen_at(Listens { auth: port(&config.radius.auth_listen), acct: port(&config.radius.acct_listen) });
         Ok(Desk { gate, store, fleet })
     }
 

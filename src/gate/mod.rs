@@ -42,8 +42,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use admin::{
-    ACCOUNT_FIELDS, AccountField, ApiForm, ImportReport, ImportRow, RULE_MARK, ReachForm, RuleIdentity, RuleLine,
-    UserForm,
+    ACCOUNT_FIELDS, AccountField, ApiForm, ImportReport, ImportRow, Mended, RULE_MARK, ReachForm, RuleIdentity,
+    RuleLine, UserForm,
 };
 pub use refused::Refused;
 pub use stranger::Stranger;
@@ -98,8 +98,26 @@ pub struct Gate {
     /// What talks to routers over their API; set once, before the workers start.
     router_api: OnceLock<Arc<dyn RouterApi>>,
     outsiders: Mutex<watch::Outsiders>,
+    /// Where routers reach us; set once at start.
+    listens: OnceLock<Listens>,
     /// The update of Telegram that failed last, and how often in a row.
     stuck_update: Mutex<(i64, u32)>,
+}
+
+/// The ports on which routers reach us.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Listens {
+    /// For log-ins.
+    pub auth: u16,
+    /// For accounting.
+    pub acct: u16,
+}
+
+impl Default for Listens {
+    /// Those of RFC 2865 and RFC 2866.
+    fn default() -> Self {
+        Self { auth: 1812, acct: 1813 }
+    }
 }
 
 /// What the bot is doing, for pages and health.
@@ -192,6 +210,7 @@ impl Gate {
             bot: WatchSender::new(BotState::Off),
             router_api: OnceLock::new(),
             outsiders: Mutex::default(),
+            listens: OnceLock::new(),
             stuck_update: Mutex::default(),
         }))
     }
@@ -298,6 +317,11 @@ impl Gate {
         if self.router_api.set(api).is_err() {
             tracing::warn!("the routers are reached already");
         }
+    }
+
+    /// Tells the use cases where routers reach us, for doctor and script. Only the first word counts.
+    pub fn listen_at(&self, listens: Listens) {
+        let _ = self.listens.set(listens);
     }
 
     /// How the API of a router stands.

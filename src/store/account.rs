@@ -182,6 +182,19 @@ impl Reader {
         })
     }
 
+    /// The names of the accounts whose passwords (or their hashes) are kept here.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn names_with_passwords(&self) -> Result<Vec<String>> {
+        let rows = sqlx::query(
+            "select name from accounts where sealed_password is not null or sealed_nt_hash is not null order by name_key",
+        )
+        .fetch_all(&mut *self.connection().await?)
+        .await?;
+        each(&rows, |row| Fields::of("accounts", row).text("name"))
+    }
+
     /// Everything that the door of the account needs.
     ///
     /// # Errors

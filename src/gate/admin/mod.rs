@@ -2,6 +2,7 @@
 
 mod account;
 mod attribute;
+mod doctor;
 mod import;
 mod reach;
 mod router;
@@ -9,6 +10,7 @@ mod rule;
 mod session;
 mod user;
 
+pub use doctor::Mended;
 pub use import::{ImportReport, ImportRow};
 pub use reach::{ApiForm, ReachForm};
 pub use rule::{RULE_MARK, RuleIdentity, RuleLine};
