@@ -8,11 +8,14 @@ pub mod access;
 pub mod accounting;
 mod admin;
 mod answer;
+pub mod bulk;
 mod class;
+mod compare;
 pub mod directory;
 mod door;
 mod enforce;
 mod guess;
+pub mod job;
 mod letter;
 mod lifecycle;
 pub mod login;
@@ -36,7 +39,11 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-pub use admin::{ACCOUNT_FIELDS, AccountField, ApiForm, ImportReport, ImportRow, ReachForm, UserForm};
+pub use admin::{
+    ACCOUNT_FIELDS, AccountField, AccountStep, AccountSteps, Adoption, Afterwards, ApiForm, ImportReport, ImportRow,
+    Names, ReachForm, UserForm,
+};
+pub use compare::{ComparedAccount, Here, PasswordShown, RouterAccountsView, SessionHere, There, Verdict};
 pub use refused::Refused;
 pub use stranger::Stranger;
 
@@ -44,6 +51,7 @@ use self::access::Errand;
 use self::accounting::Queued;
 use self::directory::Directory;
 use self::guess::Guesses;
+use self::job::Jobs;
 use self::login::Logins;
 use self::ports::{Asker, Cutter};
 use self::router_api::{ApiFault, ApiState, RouterApi};
@@ -89,6 +97,10 @@ pub struct Gate {
     bot: watch::Sender<BotState>,
     /// What talks to routers over their API; set once, before the workers start.
     router_api: OnceLock<Arc<dyn RouterApi>>,
+    /// Bulk operations that pages began.
+    jobs: Jobs,
+    /// Where they run, once the workers have started.
+    tasks: OnceLock<(TaskTracker, CancellationToken)>,
     /// The update of Telegram that failed last, and how often in a row.
     stuck_update: Mutex<(i64, u32)>,
 }
@@ -180,12 +192,16 @@ impl Gate {
             leadership: Mutex::default(),
             bot: watch::Sender::new(BotState::Off),
             router_api: OnceLock::new(),
+            jobs: Jobs::default(),
+            tasks: OnceLock::new(),
             stuck_update: Mutex::default(),
         }))
     }
 
     /// Starts the workers that need no port: the directory's poll, accounting, attempts, errands and due times.
     pub fn start(self: &Arc<Self>, tracker: &TaskTracker, cancel: &CancellationToken) {
+        // A second start adds workers, and jobs go on where the first put them.
+        let _started = self.tasks.set((tracker.clone(), cancel.clone()));
         tracker.spawn(self.clone().follow_changes(cancel.clone()));
         tracker.spawn(self.clone().write_attempts(cancel.clone()));
         tracker.spawn(self.clone().write_records(cancel.clone()));

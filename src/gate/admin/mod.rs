@@ -1,15 +1,21 @@
 //! Every change that an operator makes, in the web UI or on the command line; each is written down with its actor.
 
 mod account;
+mod adopt;
 mod attribute;
+mod carry;
 mod import;
 mod reach;
 mod router;
+mod router_account;
 mod session;
 mod user;
 
+pub use adopt::{Adoption, Afterwards, Names};
+pub(super) use adopt::{is_retired, key_of, shown_name};
 pub use import::{ImportReport, ImportRow};
 pub use reach::{ApiForm, ReachForm};
+pub use router_account::{AccountStep, AccountSteps};
 pub use user::{ACCOUNT_FIELDS, AccountField, UserForm};
 
 use super::session::{Case, Ended};

@@ -113,7 +113,7 @@ impl Gate {
     }
 
     /// A router as it is stored now, and what talks to it.
-    pub(super) async fn reached(&self, id: RouterId) -> Result<(Arc<dyn RouterApi>, Router), Refused> {
+    pub(in crate::gate) async fn reached(&self, id: RouterId) -> Result<(Arc<dyn RouterApi>, Router), Refused> {
         let routers = self.reader().routers().await?.routers;
         let router = routers.into_iter().find(|router| router.id == id).ok_or(Refused::NotFound("no such router"))?;
         if router.api.is_none() {
