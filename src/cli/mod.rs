@@ -3,6 +3,8 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "the command line speaks to standard output and error")]
 
 mod account;
+mod attribute;
+mod bulk;
 mod connection;
 mod desk;
 mod failure;

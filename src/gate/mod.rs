@@ -8,12 +8,15 @@ pub mod access;
 pub mod accounting;
 mod admin;
 mod answer;
+pub mod bulk;
 mod class;
+mod compare;
 pub mod directory;
 mod door;
 mod enforce;
 mod fulfil;
 mod guess;
+pub mod job;
 mod letter;
 mod lifecycle;
 pub mod login;
@@ -42,9 +45,10 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use admin::{
-    ACCOUNT_FIELDS, AccountField, ApiForm, ImportReport, ImportRow, Mended, RULE_MARK, ReachForm, RuleIdentity,
-    RuleLine, UserForm,
+    ACCOUNT_FIELDS, AccountField, AccountStep, AccountSteps, Adoption, Afterwards, ApiForm, ImportReport, ImportRow,
+    Mended, Names, RULE_MARK, ReachForm, RuleIdentity, RuleLine, UserForm,
 };
+pub use compare::{ComparedAccount, Here, PasswordShown, RouterAccountsView, SessionHere, There, Verdict};
 pub use refused::Refused;
 pub use stranger::Stranger;
 
@@ -52,6 +56,7 @@ use self::access::Errand;
 use self::accounting::Queued;
 use self::directory::Directory;
 use self::guess::Guesses;
+use self::job::Jobs;
 use self::login::Logins;
 use self::ports::{Asker, Cutter};
 use self::router_api::{ApiFault, ApiState, RouterApi};
@@ -100,6 +105,10 @@ pub struct Gate {
     outsiders: Mutex<watch::Outsiders>,
     /// Where routers reach us; set once at start.
     listens: OnceLock<Listens>,
+    /// Bulk operations that pages began.
+    jobs: Jobs,
+    /// Where they run, once the workers have started.
+    tasks: OnceLock<(TaskTracker, CancellationToken)>,
     /// The update of Telegram that failed last, and how often in a row.
     stuck_update: Mutex<(i64, u32)>,
 }
@@ -211,12 +220,16 @@ impl Gate {
             router_api: OnceLock::new(),
             outsiders: Mutex::default(),
             listens: OnceLock::new(),
+            jobs: Jobs::default(),
+            tasks: OnceLock::new(),
             stuck_update: Mutex::default(),
         }))
     }
 
     /// Starts the workers that need no port: the directory's poll, accounting, attempts, errands and due times.
     pub fn start(self: &Arc<Self>, tracker: &TaskTracker, cancel: &CancellationToken) {
+        // A second start adds workers, and jobs go on where the first put them.
+        let _started = self.tasks.set((tracker.clone(), cancel.clone()));
         tracker.spawn(self.clone().follow_changes(cancel.clone()));
         tracker.spawn(self.clone().write_attempts(cancel.clone()));
         tracker.spawn(self.clone().write_records(cancel.clone()));

@@ -56,6 +56,8 @@ pub struct AccountLine {
     pub telegram_id: Option<i64>,
     /// Which password is kept.
     pub password: PasswordKept,
+    /// What operators remark about it.
+    pub comment: String,
 }
 
 /// Which form of a password is kept.
@@ -256,7 +258,7 @@ impl Reader {
     /// As [`Reader::account`].
     pub async fn accounts(&self, after: &str) -> Result<Vec<AccountLine>> {
         let rows = sqlx::query(
-            "select a.id, a.name, a.user_id, a.group_id, a.enabled, a.locked_at, a.source, a.machine,
+            "select a.id, a.name, a.user_id, a.group_id, a.enabled, a.locked_at, a.source, a.machine, a.comment,
              cast(case when a.sealed_password is not null then 2 when a.sealed_nt_hash is not null then 1 else 0 end as bigint)
              as kept, u.name as user_name, u.telegram_id
              from accounts a left join users u on u.id = a.user_id
@@ -277,8 +279,30 @@ impl Reader {
                     1 => PasswordKept::NtHash,
                     _ => PasswordKept::None,
                 },
+                comment: fields.text("comment")?,
             })
         })
+    }
+}
+
+impl Reader {
+    /// Every account, by name.
+    ///
+    /// # Errors
+    /// As [`Reader::account`].
+    pub async fn every_account(&self) -> Result<Vec<AccountLine>> {
+        let mut all: Vec<AccountLine> = Vec::new();
+        let mut after = String::new();
+        loop {
+            let page = self.accounts(&after).await?;
+            let full = i64::try_from(page.len()).unwrap_or(i64::MAX) >= LIST_ROWS;
+            let last = page.last().map(|line| name_key(&line.account.name));
+            all.extend(page);
+            match last {
+                Some(last) if full => after = last,
+                _ => return Ok(all),
+            }
+        }
     }
 }
 
@@ -403,6 +427,33 @@ impl Tx {
             .execute(self.sql())
             .await?;
         self.touch(Noun::Account, id.0);
+        Ok(())
+    }
+
+    /// Says where the password of an account lives.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn set_source(&mut self, id: AccountId, source: Source) -> Result<()> {
+        sqlx::query("update accounts set source = $1, version = version + 1 where id = $2")
+            .bind(source.word())
+            .bind(id.0)
+            .execute(self.sql())
+            .await?;
+        self.touch(Noun::Account, id.0);
+        Ok(())
+    }
+
+    /// Writes a comment to an account that has none; no dial looks at it.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn set_first_comment(&mut self, id: AccountId, comment: &str) -> Result<()> {
+        sqlx::query("update accounts set comment = $1 where id = $2 and comment = ''")
+            .bind(comment)
+            .bind(id.0)
+            .execute(self.sql())
+            .await?;
         Ok(())
     }
 
