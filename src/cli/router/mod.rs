@@ -2,6 +2,7 @@
 
 mod account;
 mod accounts;
+mod doctor;
 mod reach;
 
 use clap::builder::PossibleValuesParser;
@@ -72,6 +73,18 @@ pub(super) enum Command {
         /// The router's name.
         name: String,
     },
+    /// Look at everything on a router that radgram depends on: what is wrong, why it matters, what mends it.
+    Doctor(doctor::Doctor),
+    /// Print the script that prepares a router.
+    Script(doctor::Prepare),
+    /// Shut out somebody who is connected past radgram: the router's account of this name is disabled, then the
+    /// connections are cut.
+    ShutOut {
+        /// The router's name.
+        name: String,
+        /// The user name, exactly as the router has it.
+        username: String,
+    },
     /// Compare the accounts that a router keeps itself with those of radgram.
     Accounts {
         /// The router's name.
@@ -140,6 +153,13 @@ pub(super) async fn run(desk: &Desk, command: Command) -> Result<(), Failure> {
         Command::Api(reach) => reach::set(desk, &reach).await,
         Command::Trust { name, fingerprint } => reach::trust_router(desk, &name, &fingerprint).await,
         Command::Test { name } => reach::test(desk, &name).await,
+        Command::Doctor(args) => doctor::doctor(desk, args).await,
+        Command::Script(args) => doctor::script(desk, args).await,
+        Command::ShutOut { name, username } => {
+            let router = desk.router(&name).await?;
+            let done = desk.gate.shut_out(&ACTOR, router.id, username.as_bytes()).await?;
+            desk.say(&format!("{username} is shut out of {}: {} connections cut", router.name, done.removed))
+        }
         Command::Accounts { name, list } => accounts::accounts(desk, &name, list).await,
         Command::Adopt(adopt) => accounts::adopt(desk, adopt).await,
         Command::Account(command) => account::run(desk, command).await,
