@@ -226,20 +226,19 @@ async fn activate(link: &Link, id: &[u8], customer: &str, profile: &str) -> Resu
 pub(super) async fn change(link: &Link, menu: Menu, name: &[u8], change: &AccountChange) -> Result<(), ApiFault> {
     let words = Words::of(link, menu).await?;
     let ids = find(link, &words, name).await?;
+    let set = |id: &String| words.command("set").with(".id", id);
     if let AccountChange::Switch(to) = change {
         // Two of a name can be there, for two services: one person's, so both are switched.
-        for id in ids {
-            let set = words.command("set").with(".id", id).with("disabled", value::disabled(*to));
-            link.act(set).await?;
+        for id in &ids {
+            link.act(set(id).with("disabled", value::disabled(*to))).await?;
         }
         return Ok(());
     }
     let [id] = ids.as_slice() else { return Err(ApiFault::Ambiguous(shown(name))) };
-    let set = || words.command("set").with(".id", id);
     let command = match change {
-        AccountChange::Switch(to) => set().with("disabled", value::disabled(*to)),
-        AccountChange::Password(password) => set().with("password", password.expose()),
-        AccountChange::Retire { name } => set().with(words.name, name).with("disabled", "yes"),
+        AccountChange::Switch(_) => return Ok(()),
+        AccountChange::Password(password) => set(id).with("password", password.expose()),
+        AccountChange::Retire { name } => set(id).with(words.name, name).with("disabled", "yes"),
         AccountChange::Remove => words.command("remove").with(".id", id),
     };
     link.act(command).await.map(drop)
