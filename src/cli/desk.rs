@@ -14,12 +14,15 @@ use crate::domain::user::User;
 use crate::entropy::{Entropy, SystemEntropy};
 use crate::gate::Gate;
 use crate::open::open_store;
+use crate::routeros::Fleet;
 use crate::store::{Reader, Store};
 
 /// The desk of one command.
 pub(super) struct Desk {
     pub(super) gate: Arc<Gate>,
     pub(super) store: Store,
+    /// The way to the API of routers; nothing is connected before a command asks for it.
+    fleet: Arc<Fleet>,
 }
 
 /// Who works at the desk.
@@ -30,11 +33,14 @@ impl Desk {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
         let store = open_store(config, clock.as_ref(), entropy.clone()).await?;
-        let gate = Gate::open(store.clone(), clock, entropy).await?;
-        Ok(Desk { gate, store })
+        let gate = Gate::open(store.clone(), clock.clone(), entropy.clone()).await?;
+        let fleet = Fleet::new(clock, entropy);
+        gate.reach_routers(fleet.clone());
+        Ok(Desk { gate, store, fleet })
     }
 
     pub(super) async fn close(&self) {
+        self.fleet.close().await;
         self.store.close().await;
     }
 
