@@ -43,9 +43,9 @@
 //!
 //! # Deliberately absent
 //!
-//! What is to be done over the RouterOS API (rules, leases, secrets): its port and [`routeros`] are here, no use case asks
-//! them yet. EAP, `hold`, groups' attributes, RadSec, proxying to User Manager, backup and restore: their tables and rooms
-//! are here, their work is not.
+//! Rules and leases over the RouterOS API: their port and [`routeros`] are here, no use case asks them yet; what is asked is
+//! about a router's own accounts (`gate::admin`, `gate::compare`). EAP, `hold`, pages for groups, RadSec, proxying to User
+//! Manager, backup and restore: their tables and rooms are here, their work is not.
 
 pub mod app;
 pub mod cli;
