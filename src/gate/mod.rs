@@ -22,6 +22,7 @@ pub mod ports;
 mod post;
 mod refused;
 pub mod router_api;
+pub mod router_script;
 mod session;
 mod slots;
 mod stranger;

@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
+pub use super::router_script::{Argument, Command, Generation, Script, Step, Verb};
+
 use crate::clock::Timestamp;
 use crate::domain::account::Switch;
 use crate::domain::api::Fingerprint;
@@ -347,51 +349,6 @@ pub struct Report {
     pub findings: Vec<Finding>,
 }
 
-/// A RouterOS command: shown to people as they would type it, and sent as it is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Command {
-    /// The menu with slashes: `/ppp/aaa`.
-    pub menu: String,
-    /// `set`, `add`, `enable`, `disable`, `remove`.
-    pub verb: String,
-    /// For rows: the property and value that find them; the command is for each row found. `None` for a menu without rows
-    /// and for `add`.
-    pub find: Option<(String, String)>,
-    /// Arguments.
-    pub arguments: Vec<(String, Argument)>,
-}
-
-/// The value of an argument.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Argument {
-    /// Anybody may read it.
-    Plain(String),
-    /// It is sent, but shown as the name of a variable only: `$radiusSecret`.
-    Secret(&'static str, Secret),
-}
-
-/// Which line of RouterOS a script is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Generation {
-    /// 6.49
-    V6,
-    /// 7
-    V7,
-}
-
-/// A set-up script: remarks and commands in order.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Script(pub Vec<Step>);
-
-/// A line of a script.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Step {
-    /// For people.
-    Remark(String),
-    /// To be done.
-    Do(Command),
-}
-
 /// Talks to routers over their API. One connection per router, kept and mended by itself once something was asked.
 #[async_trait]
 pub trait RouterApi: Send + Sync + 'static {
@@ -466,6 +423,7 @@ pub trait RouterApi: Send + Sync + 'static {
     /// The set-up script for a router that is to ask us. Asks the router nothing.
     fn script(&self, router: &Router, expected: &Expected, generation: Generation) -> Script;
 
-    /// Runs one command; `Ok` with how many rows it was for.
+    /// Runs one command; `Ok` with how many rows it was for. A [`Verb::Find`] only counts. What has an empty
+    /// [`Argument::Secret`] is refused.
     async fn run(&self, router: &Router, command: &Command) -> Result<usize, ApiFault>;
 }
