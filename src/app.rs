@@ -14,9 +14,10 @@ use crate::clock::{Clock, HeldClock};
 use crate::config::Config;
 use crate::entropy::Entropy;
 use crate::gate::ports::Asker;
-use crate::gate::{BotState, Gate};
+use crate::gate::{BotState, Gate, Listens};
 use crate::open::open_store;
 use crate::radius::{Cutters, Listener};
+use crate::routeros::Fleet;
 use crate::{radius, telegram, web};
 
 /// What runs is let finish this long at a stop; then it is left to the next start, which loses nothing.
@@ -34,6 +35,7 @@ pub struct App {
     pub acct: Vec<SocketAddr>,
     /// Where the web UI is.
     pub web: SocketAddr,
+    fleet: Arc<Fleet>,
     tracker: TaskTracker,
     cancel: CancellationToken,
 }
@@ -70,15 +72,19 @@ impl App {
         let (tracker, cancel) = (TaskTracker::new(), CancellationToken::new());
         gate.directory().warm(WARM_ACCOUNTS).await?;
         gate.start(&tracker, &cancel);
+        let fleet = Fleet::new(gate.clock().clone(), entropy.clone());
+        gate.start_reaching(fleet.clone(), &tracker, &cancel);
         gate.start_enforcing(Arc::new(Cutters::new(entropy.clone())), &tracker, &cancel);
 
         let (auth, auth_addresses) = listen(&config.radius.auth_listen, "auth_listen")?;
         let (acct, acct_addresses) = listen(&config.radius.acct_listen, "acct_listen")?;
+        let port = |addresses: &[SocketAddr]| addresses.first().map_or(0, SocketAddr::port);
+        gate.listen_at(Listens { auth: port(&auth_addresses), acct: port(&acct_addresses) });
         radius::serve(&gate, auth, acct, &tracker, &cancel);
         let web = start_web(config, &gate, &tracker, &cancel).await?;
         start_bot(config, &gate, &tracker, &cancel)?;
         tracker.close();
-        Ok(App { gate, auth: auth_addresses, acct: acct_addresses, web, tracker, cancel })
+        Ok(App { gate, fleet, auth: auth_addresses, acct: acct_addresses, web, tracker, cancel })
     }
 
     /// Stops gracefully: nothing new is taken, what runs is let finish, leadership is given up.
@@ -87,6 +93,7 @@ impl App {
         if tokio::time::timeout(FAREWELL, self.tracker.wait()).await.is_err() {
             tracing::warn!("not everything ended in time");
         }
+        self.fleet.close().await;
         self.gate.close().await;
     }
 }

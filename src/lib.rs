@@ -7,12 +7,13 @@
 //! | layer | modules | what is in it |
 //! |---|---|---|
 //! | ground | [`clock`] [`entropy`] [`secret`] [`metrics`] [`crypto`] [`dictionary`] [`text`] | time and randomness as arguments, counters, pure algorithms by RFC, attribute names, what people read |
-//! | pure | [`proto`] | the RADIUS codec, no I/O |
+//! | pure | [`proto`] | the codecs of RADIUS and of the RouterOS API, no I/O |
 //! | | [`domain`] | the rules: session, presence, door, policy; no I/O, no wire, no SQL |
 //! | state | [`config`] | `radius.toml` as already valid values |
 //! | | [`store`] | SQL, one file per noun; `Store` changes (for `gate` alone), `Reader` only reads |
 //! | cases | [`gate`] | the use cases; owns the caches and the outward ports |
 //! | edges | [`radius`] | UDP server, duplicate table, packet ↔ domain, Disconnect client |
+//! | | [`routeros`] | one kept connection per router to its RouterOS API: its menus, the doctor, the set-up script |
 //! | | [`telegram`] | messages out, updates in |
 //! | | [`web`] | pages for operators, log-in, health and metrics |
 //! | | [`sim`] | a simulated router and a simulated Bot API, for tests and trying by hand |
@@ -42,8 +43,9 @@
 //!
 //! # Deliberately absent
 //!
-//! The RouterOS API (rules, leases, secrets), EAP, `hold`, groups' attributes, RadSec, proxying to User Manager, backup and
-//! restore: their tables and rooms are here, their work is not.
+//! What is to be done over the RouterOS API (rules, leases, secrets): its port and [`routeros`] are here, no use case asks
+//! them yet. EAP, `hold`, groups' attributes, RadSec, proxying to User Manager, backup and restore: their tables and rooms
+//! are here, their work is not.
 
 pub mod app;
 pub mod cli;
@@ -58,6 +60,7 @@ pub mod metrics;
 pub mod open;
 pub mod proto;
 pub mod radius;
+pub mod routeros;
 pub mod secret;
 pub mod sim;
 pub mod store;

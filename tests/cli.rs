@@ -125,9 +125,13 @@ fn usage_is_exit_code_2_and_help_0() {
 #[test]
 fn no_password_is_taken_as_an_argument() {
     let office = Office::new();
-    for line in
-        ["account password ann hunter2", "operator add x --role owner --password hunter2", "router secret r hunter2"]
-    {
+    for line in [
+        "account password ann hunter2",
+        "operator add x --role owner --password hunter2",
+        "router secret r hunter2",
+        "router account password r ann hunter2",
+        "router api r --address 192.0.2.1 --user api --password hunter2",
+    ] {
         assert_eq!(office.run(line).code, Some(2), "{line}");
     }
 }
@@ -258,6 +262,40 @@ fn a_router_is_added_changed_and_removed() {
     office.done("router remove office");
     assert_eq!(office.json("router list"), serde_json::json!([]));
     assert!(office.done("audit list").lines().count() > 4);
+}
+
+#[test]
+fn reply_attributes_are_listed_set_and_taken_away() {
+    let office = Office::new();
+    office.done_with("router add r --address 192.0.2.1", SECRET);
+    office.done("account add ann");
+    assert_eq!(office.done("account attribute ann"), "NAME  VALUE\n");
+    let said = office
+        .done("account attribute ann framed-ip-address=10.8.0.77 Mikrotik-Group=staff Filter-Id=a.in Filter-Id=b.out");
+    assert!(said.starts_with("account ann: Framed-IP-Address = 10.8.0.77, Mikrotik-Group = staff, "), "{said}");
+    office.done("account attribute ann Mikrotik-Group=boss Filter-Id=");
+    let expected = serde_json::json!([
+        {"name": "Framed-IP-Address", "value": "10.8.0.77"}, {"name": "Mikrotik-Group", "value": "boss"}
+    ]);
+    assert_eq!(office.json("account attribute ANN"), expected);
+    assert_eq!(office.json("account list")[0]["attributes"], expected);
+    assert_eq!(office.done("account attribute ann Idle-Timeout=600 --clear"), "account ann: Idle-Timeout = 600\n");
+    assert_eq!(office.done("account attribute ann --clear"), "account ann has no reply attributes\n");
+
+    office.done("router attribute r Mikrotik-Rate-Limit=10M/20M");
+    assert_eq!(office.json("router list")[0]["attributes"][0]["value"], "10M/20M");
+    for (typed, says) in [
+        ("Mikrotik-Rate-Limit=fast", "radgram: Mikrotik-Rate-Limit: expected rx/tx"),
+        ("Framed-IP-Address=ten", "radgram: Framed-IP-Address: expected an address like 192.0.2.1"),
+        ("Session-Timeout=60", "radgram: Session-Timeout cannot be set: radgram sets it itself"),
+        ("No-Such=1", "radgram: No-Such: no attribute has this name"),
+        ("Mikrotik-Group", "radgram: \"Mikrotik-Group\": expected NAME=VALUE"),
+        ("Filter-Id=", "radgram: Filter-Id is not set"),
+    ] {
+        let message = office.refused(&format!("router attribute r {typed}"));
+        assert!(message.starts_with(says), "{message}");
+    }
+    assert!(office.refused("account attribute bob A=1").contains("no account is named"));
 }
 
 #[test]

@@ -8,6 +8,8 @@ use std::net::SocketAddr;
 use std::process::Stdio;
 
 use edge::{CALLER, Edge, SECRET};
+use radgram::domain::attribute::Subject;
+use radgram::domain::audit::Actor;
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 
@@ -49,6 +51,26 @@ async fn log_ins_are_answered() {
     }
     let said = radclient(edge.auth, "auth", &log_in("User-Password = \"wrong\"")).await;
     assert!(said.contains("Received Access-Reject") && said.contains("Access denied"), "{said}");
+}
+
+#[tokio::test]
+async fn reply_attributes_are_read_as_they_were_written() {
+    let edge = Edge::start().await;
+    let written = [
+        ("Framed-IP-Address", "10.8.0.77"),
+        ("Mikrotik-Group", "staff"),
+        ("Mikrotik-Rate-Limit", "10M/20M"),
+        ("Mikrotik-Recv-Limit-Gigawords", "2"),
+        ("Framed-Route", "10.1.0.0/24 0.0.0.0 1"),
+        ("Framed-Route", "10.2.0.0/24 0.0.0.0 1"),
+    ];
+    let pairs = written.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    edge.gate.set_attributes(&Actor::CommandLine, Subject::Account(edge.user), &pairs).await.unwrap();
+    let said = radclient(edge.auth, "auth", &log_in("MS-CHAP-Password = \"clientPass\"")).await;
+    for (name, value) in written {
+        let shown = [format!("{name} = {value}\n"), format!("{name} = \"{value}\"\n")];
+        assert!(shown.iter().any(|line| said.contains(line)), "no {name} = {value} in {said}");
+    }
 }
 
 #[tokio::test]

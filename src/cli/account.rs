@@ -5,11 +5,12 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 use serde::Serialize;
 
+use super::attribute::{self, Attribute};
 use super::desk::{ACTOR, Desk};
 use super::output::{Line, Out};
 use super::{Failure, ListArgs, import, input};
-use crate::domain::account::{Holder, Lock, Switch, name_key};
-use crate::store::LIST_ROWS;
+use crate::domain::account::{Holder, Lock, Switch};
+use crate::domain::attribute::{ReplyAttributes, Subject};
 use crate::store::account::{AccountLine, PasswordKept};
 
 #[derive(Debug, Subcommand)]
@@ -46,6 +47,13 @@ pub(super) enum Command {
         which: Which,
         /// Whether it is a machine's.
         mark: Mark,
+    },
+    /// What an Access-Accept says of an account: list it, or change it.
+    Attribute {
+        #[command(flatten)]
+        which: Which,
+        #[command(flatten)]
+        change: attribute::Change,
     },
     /// Delete an account.
     Delete(Which),
@@ -97,6 +105,11 @@ pub(super) async fn run(desk: &Desk, command: Command) -> Result<(), Failure> {
             desk.say(&format!("account {} has the new password", account.name))
         }
         Command::Machine { which, mark } => machine(desk, &which, mark).await,
+        Command::Attribute { which, change } => {
+            let account = desk.account(&which.username).await?;
+            let whose = format!("account {}", account.name);
+            attribute::run(desk, Subject::Account(account.id), &whose, &change).await
+        }
         Command::Delete(which) => {
             let account = desk.account(&which.username).await?;
             desk.gate.delete_account(&ACTOR, account.id).await?;
@@ -142,24 +155,13 @@ async fn machine(desk: &Desk, which: &Which, mark: Mark) -> Result<(), Failure> 
     desk.say(&format!("account {} is {word}", account.name))
 }
 
-/// All accounts: the store gives them page by page.
-pub(super) async fn all(desk: &Desk) -> Result<Vec<AccountLine>, Failure> {
-    let mut accounts: Vec<AccountLine> = Vec::new();
-    let mut after = String::new();
-    loop {
-        let page = desk.reader().accounts(&after).await?;
-        let full = i64::try_from(page.len()).unwrap_or(i64::MAX) >= LIST_ROWS;
-        let last = page.last().map(|line| name_key(&line.account.name));
-        accounts.extend(page);
-        match last {
-            Some(last) if full => after = last,
-            _ => return Ok(accounts),
-        }
-    }
-}
-
 async fn list(desk: &Desk, args: ListArgs) -> Result<(), Failure> {
-    let lines: Vec<Login> = all(desk).await?.into_iter().map(Login::of).collect();
+    let mut attributes = desk.reader().account_attributes().await?;
+    let mut login = |line: AccountLine| {
+        let own = attributes.remove(&line.account.id).unwrap_or_default();
+        Login::of(line, &own)
+    };
+    let lines: Vec<Login> = desk.reader().every_account().await?.into_iter().map(&mut login).collect();
     Out::standard().list(&lines, args)
 }
 
@@ -173,10 +175,12 @@ struct Login {
     machine: bool,
     source: &'static str,
     password: &'static str,
+    comment: String,
+    attributes: Vec<Attribute>,
 }
 
 impl Login {
-    fn of(line: AccountLine) -> Self {
+    fn of(line: AccountLine, attributes: &ReplyAttributes) -> Self {
         Self {
             username: line.account.name,
             telegram_id: line.telegram_id,
@@ -190,6 +194,8 @@ impl Login {
                 PasswordKept::NtHash => "nt hash only",
                 PasswordKept::None => "none",
             },
+            comment: line.comment,
+            attributes: attribute::lines(attributes),
         }
     }
 }

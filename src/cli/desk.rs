@@ -1,5 +1,6 @@
 //! What a command works with: the use cases, the reader, the output; and how people, accounts and routers are found.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::Failure;
@@ -12,14 +13,16 @@ use crate::domain::router::Router;
 use crate::domain::setting::Level;
 use crate::domain::user::User;
 use crate::entropy::{Entropy, SystemEntropy};
-use crate::gate::Gate;
+use crate::gate::{Gate, Listens};
 use crate::open::open_store;
+use crate::routeros::Fleet;
 use crate::store::{Reader, Store};
 
 /// The desk of one command.
 pub(super) struct Desk {
     pub(super) gate: Arc<Gate>,
     pub(super) store: Store,
+    fleet: Arc<Fleet>,
 }
 
 /// Who works at the desk.
@@ -30,11 +33,16 @@ impl Desk {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
         let store = open_store(config, clock.as_ref(), entropy.clone()).await?;
-        let gate = Gate::open(store.clone(), clock, entropy).await?;
-        Ok(Desk { gate, store })
+        let gate = Gate::open(store.clone(), clock.clone(), entropy.clone()).await?;
+        let fleet = Fleet::new(clock, entropy);
+        gate.reach_routers(fleet.clone());
+        let port = |addresses: &[SocketAddr]| addresses.first().map_or(0, SocketAddr::port);
+        gate.listen_at(Listens { auth: port(&config.radius.auth_listen), acct: port(&config.radius.acct_listen) });
+        Ok(Desk { gate, store, fleet })
     }
 
     pub(super) async fn close(&self) {
+        self.fleet.close().await;
         self.store.close().await;
     }
 

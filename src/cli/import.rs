@@ -1,13 +1,14 @@
 //! `radgram account import`: a CSV file of accounts and their people, all of it or nothing.
 
 use std::fs::File;
-use std::io::{self, IsTerminal, Read};
+use std::io::{self, Read};
 use std::path::Path;
 
 use csv::{ReaderBuilder, StringRecord, Trim};
 use zeroize::Zeroizing;
 
 use super::Failure;
+use super::bulk::tell;
 use super::desk::{ACTOR, Desk};
 use crate::domain::account::account_name;
 use crate::domain::user::full_name;
@@ -54,15 +55,8 @@ pub(super) async fn run(desk: &Desk, file: &Path, how: Try) -> Result<(), Failur
     if how == Try::DryRun {
         return desk.say(&format!("{count} accounts would be added; nothing was changed"));
     }
-    desk.gate.import(&ACTOR, &rows, &mut tell).await?;
+    desk.gate.import(&ACTOR, &rows, &mut |done, all| tell(done, all, STEP)).await?;
     desk.say(&format!("{count} accounts are added"))
-}
-
-fn tell(done: usize, all: usize) {
-    if done == all || done.is_multiple_of(STEP) {
-        let end = if io::stderr().is_terminal() && done < all { "\r" } else { "\n" };
-        eprint!("radgram: {done} of {all}{end}");
-    }
 }
 
 fn refused(file: &Path, mut wrong: Vec<Wrong>) -> Failure {

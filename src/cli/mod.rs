@@ -3,6 +3,8 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "the command line speaks to standard output and error")]
 
 mod account;
+mod attribute;
+mod bulk;
 mod connection;
 mod desk;
 mod failure;
@@ -11,7 +13,9 @@ mod import;
 mod input;
 mod operator;
 mod output;
+mod pending;
 mod router;
+mod rule;
 mod serve;
 mod session;
 mod setting;
@@ -60,6 +64,12 @@ enum Command {
     /// Routers, named by their name.
     #[command(subcommand)]
     Router(router::Command),
+    /// Firewall rules with 2FA in their comment, bound to accounts.
+    #[command(subcommand)]
+    Rule(rule::Command),
+    /// What is wanted on routers and not proven yet.
+    #[command(subcommand)]
+    Pending(pending::Command),
     /// The right to be connected, named by the account's user name.
     #[command(subcommand)]
     Session(session::Command),
@@ -111,6 +121,8 @@ async fn at(desk: &Desk, command: Command) -> Result<(), Failure> {
         Command::User(command) => user::run(desk, command).await,
         Command::Account(command) => account::run(desk, command).await,
         Command::Router(command) => router::run(desk, command).await,
+        Command::Rule(command) => rule::run(desk, command).await,
+        Command::Pending(command) => pending::run(desk, command).await,
         Command::Session(command) => session::run(desk, command).await,
         Command::Connection(command) => connection::run(desk, command).await,
         Command::Attempt(command) => history::attempts(desk, command).await,

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::desk::{ACTOR, Desk, Times, rfc3339};
 use super::output::{Line, bounded_list};
-use super::{Failure, ListArgs, account};
+use super::{Failure, ListArgs};
 use crate::domain::account::{Account, Lock, Switch};
 use crate::domain::id::AccountId;
 use crate::domain::session::State;
@@ -116,7 +116,7 @@ async fn grant_all(desk: &Desk, hours: i64) -> Result<(), Failure> {
 }
 
 async fn eligible(desk: &Desk) -> Result<Vec<(AccountId, String)>, Failure> {
-    let accounts = account::all(desk).await?.into_iter().map(|line| line.account);
+    let accounts = desk.reader().every_account().await?.into_iter().map(|line| line.account);
     let usable = accounts
         .filter(|account| account.user.is_some() && account.switch == Switch::Enabled && account.lock == Lock::Open);
     Ok(usable.map(|account| (account.id, account.name)).collect())

@@ -3,6 +3,7 @@
 pub mod access;
 pub mod account;
 pub mod api;
+pub mod attribute;
 pub mod audit;
 pub mod connection;
 pub mod credential;

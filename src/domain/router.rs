@@ -1,10 +1,12 @@
 //! The router as an operator configures it, and the box behind it.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use ipnet::IpNet;
 
 use super::api::Api;
+use super::attribute::ReplyAttributes;
 use super::id::{NasId, RouterId};
 use crate::secret::Secret;
 
@@ -32,6 +34,8 @@ pub struct Router {
     pub api: Option<Api>,
     /// Whether confirmed connections get a lease.
     pub leases: Leases,
+    /// What an Access-Accept says on this router, unless the account or its group says otherwise.
+    pub attributes: Arc<ReplyAttributes>,
 }
 
 /// Who decides about a dial.

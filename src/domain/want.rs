@@ -2,6 +2,9 @@
 
 use std::net::IpAddr;
 
+/// What an account of a router that was taken over and renamed is called from then on: this, and its name before.
+pub const RETIRED: &str = "radgram-";
+
 /// A thing of a router that we keep in a state.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Thing {

@@ -12,6 +12,7 @@ use super::guess::Guesser;
 use crate::clock::Timestamp;
 use crate::domain::access::{Decision, Door, Permit, Reason, Request, Service, Slot, Through};
 use crate::domain::account::candidates;
+use crate::domain::attribute::{ReplyAttribute, ReplyAttributes};
 use crate::domain::connection::Place;
 use crate::domain::credential::{Proven, Unproven, prove};
 use crate::domain::id::{AccountId, ConnectionId, SessionId};
@@ -53,8 +54,26 @@ pub struct Accept {
     pub interim: Duration,
     /// Class.
     pub class: Vec<u8>,
+    /// What else is said.
+    pub attributes: Said,
     /// The session it speaks of; a duplicate is answered again only while that is unchanged.
     pub mark: Mark,
+}
+
+/// What an Access-Accept says by operators' will; shared with the caches, so that it costs nothing to have.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Said {
+    /// Of the account, else of its group.
+    pub account: Arc<ReplyAttributes>,
+    /// Of the router.
+    pub router: Arc<ReplyAttributes>,
+}
+
+impl Said {
+    /// All of it: name by name the account's, else the router's.
+    pub fn iter(&self) -> impl Iterator<Item = &ReplyAttribute> {
+        self.account.before(&self.router)
+    }
 }
 
 /// The session that an Accept speaks of, as it was.
@@ -199,7 +218,7 @@ impl Gate {
             return Judged::Outdated;
         }
         match decision {
-            Decision::Accept(permit) => Judged::Answer(self.accept(known, permit, proven)),
+            Decision::Accept(permit) => Judged::Answer(self.accept(known, router, permit, proven)),
             Decision::Admit(session, place, _) => Judged::Admit(session, place),
             Decision::Knock(reason) => Judged::Knock(reason, place),
             Decision::Refuse(reason) => reject(reason),
@@ -272,7 +291,7 @@ impl Gate {
         }
     }
 
-    fn accept(&self, known: &Known, permit: Permit, proven: Proven) -> Answer {
+    fn accept(&self, known: &Known, router: &Router, permit: Permit, proven: Proven) -> Answer {
         let account = known.entry.account.id;
         let class = permit.session.map_or(Class::Machine(account), Class::Session);
         let end = known.entry.session.as_ref().map(|session| session.end());
@@ -284,6 +303,7 @@ impl Gate {
             timeout: permit.timeout,
             interim: permit.interim,
             class: class.write(&self.class_key),
+            attributes: Said { account: known.entry.attributes.clone(), router: router.attributes.clone() },
             mark: Mark { account, session: permit.session, end },
         }))
     }

@@ -28,6 +28,8 @@ const ROLE: &str = "fulfil";
 const AT_ONCE: usize = 256;
 /// Wants under way at once on one router: it answers one after the other anyway.
 const AT_ONCE_PER_ROUTER: usize = 16;
+/// Wants of one router that are read at once: those under way, which are still due, and as many again.
+const LOOK_AHEAD: i64 = 32;
 /// First wait before the next try; doubled each time.
 const FIRST_WAIT: Duration = Duration::from_secs(5);
 /// Longest wait. A router that comes back is not waited for: see `gate::watch`.
@@ -55,12 +57,15 @@ struct UnderWay {
 }
 
 impl UnderWay {
+    fn is_full(&self, router: RouterId) -> bool {
+        self.wants.len() >= AT_ONCE || self.routers.get(&router).is_some_and(|count| *count >= AT_ONCE_PER_ROUTER)
+    }
+
     fn begin(&mut self, want: &Want) -> bool {
-        let on_router = self.routers.entry(want.router).or_default();
-        if *on_router >= AT_ONCE_PER_ROUTER || self.wants.len() >= AT_ONCE || !self.wants.insert(want.id) {
+        if self.is_full(want.router) || !self.wants.insert(want.id) {
             return false;
         }
-        *on_router += 1;
+        *self.routers.entry(want.router).or_default() += 1;
         true
     }
 
@@ -102,14 +107,21 @@ impl Gate {
         running: &mut JoinSet<(WantId, RouterId)>,
         under_way: &mut UnderWay,
     ) -> Result<Option<Timestamp>, StoreError> {
-        for want in self.reader().due_wants(self.now()).await? {
-            if under_way.begin(&want) {
-                let gate = self.clone();
-                running.spawn(async move {
-                    let ids = (want.id, want.router);
-                    gate.fulfil_and_note(want).await;
-                    ids
-                });
+        let now = self.now();
+        // Router by router: one that hangs with a thousand wants leaves the others their turn.
+        for router in self.reader().routers_with_due_wants(now).await? {
+            if under_way.is_full(router) {
+                continue;
+            }
+            for want in self.reader().due_wants(router, now, LOOK_AHEAD).await? {
+                if under_way.begin(&want) {
+                    let gate = self.clone();
+                    running.spawn(async move {
+                        let ids = (want.id, want.router);
+                        gate.fulfil_and_note(want).await;
+                        ids
+                    });
+                }
             }
         }
         self.reader().next_due_want().await
@@ -212,6 +224,7 @@ impl Gate {
     async fn note_want(&self, want: &Want, outcome: Result<Fulfilled, ApiFault>) -> Result<(), StoreError> {
         let now = self.now();
         let mut tx = self.store.begin().await?;
+        self.tell_of_delay(&mut tx, want, &outcome).await?;
         match outcome {
             Ok(Fulfilled::Proven) => match (&want.thing, want.state) {
                 // Nothing is left to be kept.
@@ -239,6 +252,28 @@ impl Gate {
         let committed = tx.commit(now).await?;
         self.after(&committed);
         Ok(())
+    }
+
+    /// Nobody is told that the way is open while a router does not open it: the person hears of the first try that fails,
+    /// and of the one that succeeds after it.
+    async fn tell_of_delay(
+        &self,
+        tx: &mut Tx,
+        want: &Want,
+        outcome: &Result<Fulfilled, ApiFault>,
+    ) -> Result<(), StoreError> {
+        let (WantedState::On, None, Some(account)) = (want.state, want.proven_at, want.account) else { return Ok(()) };
+        let key = match (outcome, want.tries, &want.thing) {
+            // The same is wanted of both places where the router may keep the account: told once.
+            (Err(_), 0, Thing::UserManager(_)) => return Ok(()),
+            (Err(_), 0, Thing::Rule { .. } | Thing::Lease(_) | Thing::Secret(_)) => "router-not-ready",
+            (Ok(Fulfilled::Proven), 1.., _) => "router-ready",
+            (Ok(_) | Err(_), _, _) => return Ok(()),
+        };
+        let Some(case) = self.case(tx, account).await? else { return Ok(()) };
+        let routers = self.directory.routers();
+        let router = routers.router(want.router).map_or("?", |router| router.name.as_str());
+        self.tell_about(tx, &case, key, &[("router", Arg::Text(router))]).await
     }
 
     /// The router refuses: somebody has to do something there.
@@ -296,18 +331,18 @@ async fn fulfil_account(
         Err(fault) => return Err(fault),
     };
     let alike = alike(&found, name);
-    match (alike.as_slice(), state) {
-        ([], _) => Ok(Fulfilled::Nothing),
-        ([_], _) | (_, WantedState::Off) => {
-            // Names on a router differ by the case of their letters, ours do not: all that could be meant are shut.
+    let names: HashSet<&[u8]> = alike.iter().map(|account| account.name.as_slice()).collect();
+    match (names.len(), state) {
+        (0, _) => Ok(Fulfilled::Nothing),
+        // Names on a router differ by the case of their letters, ours do not: all that could be meant are shut.
+        (1, _) | (_, WantedState::Off) => {
             for account in alike {
                 change_account(api, router, account, state).await?;
             }
             Ok(Fulfilled::Proven)
         }
         (more, _) => {
-            let count = more.len();
-            Err(ApiFault::Ambiguous(format!("{count} accounts are called {name}, in letters of different case")))
+            Err(ApiFault::Ambiguous(format!("{more} accounts are called {name}, in letters of different case")))
         }
     }
 }
@@ -334,7 +369,7 @@ async fn change_account(
 }
 
 /// The router's accounts that a name of ours may mean.
-pub(super) fn alike<'a>(found: &'a [RouterAccount], name: &str) -> Vec<&'a RouterAccount> {
+fn alike<'a>(found: &'a [RouterAccount], name: &str) -> Vec<&'a RouterAccount> {
     let key = name_key(name);
     found.iter().filter(|account| name_key(&String::from_utf8_lossy(&account.name)) == key).collect()
 }

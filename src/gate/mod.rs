@@ -8,12 +8,15 @@ pub mod access;
 pub mod accounting;
 mod admin;
 mod answer;
+pub mod bulk;
 mod class;
+mod compare;
 pub mod directory;
 mod door;
 mod enforce;
 mod fulfil;
 mod guess;
+pub mod job;
 mod letter;
 mod lifecycle;
 pub mod login;
@@ -42,9 +45,10 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use admin::{
-    ACCOUNT_FIELDS, AccountField, ApiForm, ImportReport, ImportRow, RULE_MARK, ReachForm, RuleIdentity, RuleLine,
-    UserForm,
+    ACCOUNT_FIELDS, AccountField, AccountStep, AccountSteps, Adoption, Afterwards, ApiForm, ImportReport, ImportRow,
+    Mended, Names, RULE_MARK, ReachForm, RuleIdentity, RuleLine, UserForm,
 };
+pub use compare::{ComparedAccount, Here, PasswordShown, RouterAccountsView, SessionHere, There, Verdict};
 pub use refused::Refused;
 pub use stranger::Stranger;
 
@@ -52,6 +56,7 @@ use self::access::Errand;
 use self::accounting::Queued;
 use self::directory::Directory;
 use self::guess::Guesses;
+use self::job::Jobs;
 use self::login::Logins;
 use self::ports::{Asker, Cutter};
 use self::router_api::{ApiFault, ApiState, RouterApi};
@@ -98,8 +103,30 @@ pub struct Gate {
     /// What talks to routers over their API; set once, before the workers start.
     router_api: OnceLock<Arc<dyn RouterApi>>,
     outsiders: Mutex<watch::Outsiders>,
+    /// Where routers reach us; set once at start.
+    listens: OnceLock<Listens>,
+    /// Bulk operations that pages began.
+    jobs: Jobs,
+    /// Where they run, once the workers have started.
+    tasks: OnceLock<(TaskTracker, CancellationToken)>,
     /// The update of Telegram that failed last, and how often in a row.
     stuck_update: Mutex<(i64, u32)>,
+}
+
+/// The ports on which routers reach us.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Listens {
+    /// For log-ins.
+    pub auth: u16,
+    /// For accounting.
+    pub acct: u16,
+}
+
+impl Default for Listens {
+    /// Those of RFC 2865 and RFC 2866.
+    fn default() -> Self {
+        Self { auth: 1812, acct: 1813 }
+    }
 }
 
 /// What the bot is doing, for pages and health.
@@ -192,18 +219,33 @@ impl Gate {
             bot: WatchSender::new(BotState::Off),
             router_api: OnceLock::new(),
             outsiders: Mutex::default(),
+            listens: OnceLock::new(),
+            jobs: Jobs::default(),
+            tasks: OnceLock::new(),
             stuck_update: Mutex::default(),
         }))
     }
 
     /// Starts the workers that need no port: the directory's poll, accounting, attempts, errands and due times.
     pub fn start(self: &Arc<Self>, tracker: &TaskTracker, cancel: &CancellationToken) {
+        // A second start adds workers, and jobs go on where the first put them.
+        let _started = self.tasks.set((tracker.clone(), cancel.clone()));
         tracker.spawn(self.clone().follow_changes(cancel.clone()));
         tracker.spawn(self.clone().write_attempts(cancel.clone()));
         tracker.spawn(self.clone().write_records(cancel.clone()));
         tracker.spawn(self.clone().run_errands(cancel.clone()));
         tracker.spawn(self.clone().run_lifecycle(cancel.clone()));
         tracker.spawn(self.clone().run_sweep(cancel.clone()));
+    }
+
+    /// Starts the workers that ask routers over their API: what is wanted there, and what they say of themselves.
+    pub fn start_reaching(
+        self: &Arc<Self>,
+        api: Arc<dyn RouterApi>,
+        tracker: &TaskTracker,
+        cancel: &CancellationToken,
+    ) {
+        self.reach_routers(api);
         tracker.spawn(self.clone().run_fulfil(cancel.clone()));
         tracker.spawn(self.clone().run_watch(cancel.clone()));
     }
@@ -290,6 +332,11 @@ impl Gate {
         }
     }
 
+    /// Tells the use cases where routers reach us, for doctor and script. Only the first word counts.
+    pub fn listen_at(&self, listens: Listens) {
+        let _ = self.listens.set(listens);
+    }
+
     /// How the API of a router stands.
     pub fn api_state(&self, router: RouterId) -> ApiState {
         self.router_api.get().map_or(ApiState::Off, |api| api.state(router))
@@ -351,6 +398,9 @@ impl Gate {
         self.directory.forget(committed);
         if committed.changes.iter().any(|change| matches!(change.noun, Noun::Work | Noun::Setting)) {
             self.wake_workers();
+        }
+        if committed.changes.iter().any(|change| change.noun == Noun::Router) {
+            self.wake.watch.notify_waiters();
         }
     }
 

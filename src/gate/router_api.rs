@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-pub use super::router_script::{Argument, Command, Generation, Script, Step, Verb};
+pub use super::router_script::{Argument, Command, Generation, Script, Step, Verb, typed};
 
 use crate::clock::Timestamp;
 use crate::domain::account::Switch;

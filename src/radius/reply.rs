@@ -5,11 +5,13 @@
 
 use crate::crypto::{hex, mppe};
 use crate::domain::access::Reason;
+use crate::domain::attribute::ReplyAttribute;
 use crate::domain::credential::{Proof, Proven};
 use crate::entropy::Entropy;
 use crate::gate::access::Accept;
 use crate::proto::radius::{
-    AttributeType, BuildError, Code, Opening, Packet, PacketBuilder, SharedSecret, Signature, VendorType, hide, sign,
+    AttributeType, BuildError, Code, Opening, Packet, PacketBuilder, SharedSecret, Signature, VendorId, VendorType,
+    hide, sign,
 };
 
 /// Service-Type Framed and Framed-Protocol PPP.
@@ -69,6 +71,9 @@ impl Asked {
         reply.push_integer(AttributeType::SESSION_TIMEOUT, seconds(accept.timeout).max(1))?;
         reply.push_integer(AttributeType::ACCT_INTERIM_INTERVAL, seconds(accept.interim))?;
         reply.push(AttributeType::CLASS, &accept.class)?;
+        for attribute in accept.attributes.iter() {
+            push_attribute(&mut reply, attribute)?;
+        }
         match &accept.proven {
             Proven::Plain => {}
             Proven::MsChap1(nt_hash) => {
@@ -130,6 +135,15 @@ impl Asked {
     pub(super) fn alive(&self, code: Code, secret: &SharedSecret) -> Result<Vec<u8>, BuildError> {
         Ok(self.sign(self.reply(code, Opening::MessageAuthenticator)?, secret))
     }
+}
+
+fn push_attribute(reply: &mut PacketBuilder, attribute: &ReplyAttribute) -> Result<(), BuildError> {
+    let number = attribute.number();
+    match attribute.vendor() {
+        Some(vendor) => reply.push_vendor(VendorType { vendor: VendorId(vendor), number }, attribute.octets())?,
+        None => reply.push(AttributeType(number), attribute.octets())?,
+    };
+    Ok(())
 }
 
 fn push_encryption(reply: &mut PacketBuilder) -> Result<(), BuildError> {

@@ -1,14 +1,17 @@
 //! Accounts in SQL, their sealed passwords, and everything that the door of an account needs.
 
+use std::sync::Arc;
+
 use sqlx::AnyConnection;
 use sqlx::any::AnyRow;
 
 use super::error::{Result, StoreError};
 use super::field::{Fields, each};
-use super::{Keys, LIST_ROWS, Noun, Reader, Tx, change, connection, rule, session, user};
+use super::{Keys, LIST_ROWS, Noun, Reader, Tx, attribute, change, connection, rule, session, user};
 use crate::clock::Timestamp;
 use crate::crypto::seal::Place;
 use crate::domain::account::{Account, Holder, Lock, Source, Switch, name_key};
+use crate::domain::attribute::{ReplyAttributes, Subject};
 use crate::domain::connection::OpenConnection;
 use crate::domain::credential::{Credential, NtHash};
 use crate::domain::id::{AccountId, GroupId, RouterId, UserId};
@@ -38,6 +41,8 @@ pub struct Entry {
     pub open: Vec<OpenConnection>,
     /// The routers on which a rule is bound to it.
     pub rules: Vec<RouterId>,
+    /// What an Access-Accept says of it: its own reply attributes, else its group's.
+    pub attributes: Arc<ReplyAttributes>,
 }
 
 /// A line of the list of accounts.
@@ -51,6 +56,8 @@ pub struct AccountLine {
     pub telegram_id: Option<i64>,
     /// Which password is kept.
     pub password: PasswordKept,
+    /// What operators remark about it.
+    pub comment: String,
 }
 
 /// Which form of a password is kept.
@@ -138,9 +145,10 @@ async fn entry(sql: &mut AnyConnection, keys: &Keys, id: AccountId) -> Result<Op
     };
     let session = session::open_of(&mut *sql, id).await?;
     let open = connection::open_of(&mut *sql, id).await?;
+    let attributes = Arc::new(attribute::of_account(&mut *sql, id, account.group).await?);
     let rules = rule::of_account(&mut *sql, id).await?.into_iter().map(|rule| rule.router).collect();
     let name_key = Fields::of("accounts", &row).text("name_key")?;
-    Ok(Some(Entry { as_of, account, name_key, credential, user, session, open, rules }))
+    Ok(Some(Entry { as_of, account, name_key, credential, user, session, open, rules, attributes }))
 }
 
 /// An account in short, for comparing it with what a router keeps.
@@ -174,6 +182,19 @@ impl Reader {
                 may_have_right: fields.flag("held")?,
             })
         })
+    }
+
+    /// The names of the accounts whose passwords (or their hashes) are kept here.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn names_with_passwords(&self) -> Result<Vec<String>> {
+        let rows = sqlx::query(
+            "select name from accounts where sealed_password is not null or sealed_nt_hash is not null order by name_key",
+        )
+        .fetch_all(&mut *self.connection().await?)
+        .await?;
+        each(&rows, |row| Fields::of("accounts", row).text("name"))
     }
 
     /// Everything that the door of the account needs.
@@ -237,7 +258,7 @@ impl Reader {
     /// As [`Reader::account`].
     pub async fn accounts(&self, after: &str) -> Result<Vec<AccountLine>> {
         let rows = sqlx::query(
-            "select a.id, a.name, a.user_id, a.group_id, a.enabled, a.locked_at, a.source, a.machine,
+            "select a.id, a.name, a.user_id, a.group_id, a.enabled, a.locked_at, a.source, a.machine, a.comment,
              cast(case when a.sealed_password is not null then 2 when a.sealed_nt_hash is not null then 1 else 0 end as bigint)
              as kept, u.name as user_name, u.telegram_id
              from accounts a left join users u on u.id = a.user_id
@@ -258,8 +279,30 @@ impl Reader {
                     1 => PasswordKept::NtHash,
                     _ => PasswordKept::None,
                 },
+                comment: fields.text("comment")?,
             })
         })
+    }
+}
+
+impl Reader {
+    /// Every account, by name.
+    ///
+    /// # Errors
+    /// As [`Reader::account`].
+    pub async fn every_account(&self) -> Result<Vec<AccountLine>> {
+        let mut all: Vec<AccountLine> = Vec::new();
+        let mut after = String::new();
+        loop {
+            let page = self.accounts(&after).await?;
+            let full = i64::try_from(page.len()).unwrap_or(i64::MAX) >= LIST_ROWS;
+            let last = page.last().map(|line| name_key(&line.account.name));
+            all.extend(page);
+            match last {
+                Some(last) if full => after = last,
+                _ => return Ok(all),
+            }
+        }
     }
 }
 
@@ -387,6 +430,33 @@ impl Tx {
         Ok(())
     }
 
+    /// Says where the password of an account lives.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn set_source(&mut self, id: AccountId, source: Source) -> Result<()> {
+        sqlx::query("update accounts set source = $1, version = version + 1 where id = $2")
+            .bind(source.word())
+            .bind(id.0)
+            .execute(self.sql())
+            .await?;
+        self.touch(Noun::Account, id.0);
+        Ok(())
+    }
+
+    /// Writes a comment to an account that has none; no dial looks at it.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn set_first_comment(&mut self, id: AccountId, comment: &str) -> Result<()> {
+        sqlx::query("update accounts set comment = $1 where id = $2 and comment = ''")
+            .bind(comment)
+            .bind(id.0)
+            .execute(self.sql())
+            .await?;
+        Ok(())
+    }
+
     /// Sets the password of an account.
     ///
     /// # Errors
@@ -439,6 +509,7 @@ impl Tx {
             .bind(id.0)
             .execute(self.sql())
             .await?;
+        self.clear_attributes(Subject::Account(id)).await?;
         sqlx::query("delete from accounts where id = $1").bind(id.0).execute(self.sql()).await?;
         self.touch(Noun::Account, id.0);
         Ok(())

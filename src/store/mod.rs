@@ -7,6 +7,7 @@
 pub mod account;
 pub mod alarm;
 pub mod attempt;
+pub mod attribute;
 pub mod audit;
 pub mod booking;
 pub mod change;

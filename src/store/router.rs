@@ -1,17 +1,20 @@
 //! Routers and their boxes in SQL.
 
+use std::collections::HashMap;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use sqlx::AnyConnection;
 use sqlx::any::AnyRow;
 
 use super::error::{Result, StoreError};
 use super::field::{Fields, each};
-use super::{Keys, Noun, Reader, Tx, change};
+use super::{Keys, Noun, Reader, Tx, attribute, change};
 use crate::clock::Timestamp;
 use crate::crypto::seal::Place;
 use crate::domain::account::name_key;
 use crate::domain::api::{Api, OldLogIn, Trust};
+use crate::domain::attribute::{ReplyAttributes, Subject};
 use crate::domain::id::{NasId, RouterId};
 use crate::domain::router::{Demand, Leases, Nas, NasKey, Router, Scheme, Signs, shown_network, source_network};
 use crate::secret::Secret;
@@ -41,7 +44,7 @@ pub struct NasLine {
     pub server: Option<IpAddr>,
 }
 
-fn read(row: &AnyRow, keys: &Keys) -> Result<Router> {
+fn read(row: &AnyRow, keys: &Keys, attributes: &mut HashMap<i64, ReplyAttributes>) -> Result<Router> {
     let fields = Fields::of("routers", row);
     let id = fields.int("id")?;
     Ok(Router {
@@ -54,6 +57,7 @@ fn read(row: &AnyRow, keys: &Keys) -> Result<Router> {
         scheme: fields.word("scheme", Scheme::from_word)?,
         api: read_api(&fields, id, keys)?,
         leases: if fields.flag("leases")? { Leases::On } else { Leases::Off },
+        attributes: Arc::new(attributes.remove(&id).unwrap_or_default()),
     })
 }
 
@@ -100,9 +104,10 @@ async fn routers(sql: &mut AnyConnection, keys: &Keys) -> Result<Vec<Router>> {
          sealed_api_password, api_trust, api_fingerprint, api_authority, api_old_log_in, leases
          from routers order by name_key",
     )
-    .fetch_all(sql)
+    .fetch_all(&mut *sql)
     .await?;
-    each(&rows, |row| read(row, keys))
+    let mut attributes = attribute::of_level(sql, "router").await?;
+    rows.iter().map(|row| read(row, keys, &mut attributes)).collect()
 }
 
 impl Reader {
@@ -275,6 +280,7 @@ impl Tx {
     /// # Errors
     /// The database does not answer.
     pub async fn delete_router(&mut self, id: RouterId) -> Result<()> {
+        self.clear_attributes(Subject::Router(id)).await?;
         sqlx::query("delete from routers where id = $1").bind(id.0).execute(self.sql()).await?;
         self.touch(Noun::Router, id.0);
         Ok(())

@@ -1,5 +1,7 @@
 //! Sessions and their callers in SQL.
 
+use std::collections::HashSet;
+
 use sqlx::AnyConnection;
 use sqlx::any::AnyRow;
 
@@ -141,6 +143,17 @@ impl Reader {
                 .collect();
         }
         Ok(lines)
+    }
+
+    /// The accounts that have an open session.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn accounts_in_session(&self) -> Result<HashSet<AccountId>> {
+        let rows = sqlx::query("select id, account_id from sessions where ended_at is null")
+            .fetch_all(&mut *self.connection().await?)
+            .await?;
+        rows.iter().map(|row| Fields::of("sessions", row).int("account_id").map(AccountId)).collect()
     }
 
     /// The last sessions of a person, newest first, with their accounts' names; at most `limit`.

@@ -56,7 +56,7 @@ pub struct NewWant {
 }
 
 const SELECT_DUE: &str = "select id, router_id, kind, target, hint, state, account_id, connection_id, since, due_at,
-     tries, outcome, proven_at from wants where due_at <= $1 order by due_at, id limit $2";
+     tries, outcome, proven_at from wants where router_id = $1 and due_at <= $2 order by due_at, id limit $3";
 const SELECT_ROUTER: &str = "select id, router_id, kind, target, hint, state, account_id, connection_id, since,
      due_at, tries, outcome, proven_at from wants where router_id = $1 order by kind, id";
 
@@ -79,14 +79,29 @@ fn read(row: &AnyRow) -> Result<Want> {
 }
 
 impl Reader {
-    /// What is to be done at `now`; at most [`LIST_ROWS`].
+    /// The routers on which something is to be done at `now`.
     ///
     /// # Errors
     /// The database does not answer.
-    pub async fn due_wants(&self, now: Timestamp) -> Result<Vec<Want>> {
+    pub async fn routers_with_due_wants(&self, now: Timestamp) -> Result<Vec<RouterId>> {
+        let rows = sqlx::query(
+            "select router_id, min(due_at) as due_at from wants where due_at <= $1 group by router_id order by min(due_at)",
+        )
+        .bind(now.millis())
+        .fetch_all(&mut *self.connection().await?)
+        .await?;
+        each(&rows, |row| Fields::of("wants", row).int("router_id").map(RouterId))
+    }
+
+    /// What is to be done on a router at `now`, what waits longest first; at most `limit`.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn due_wants(&self, router: RouterId, now: Timestamp, limit: i64) -> Result<Vec<Want>> {
         let rows = sqlx::query(SELECT_DUE)
+            .bind(router.0)
             .bind(now.millis())
-            .bind(LIST_ROWS)
+            .bind(limit)
             .fetch_all(&mut *self.connection().await?)
             .await?;
         Ok(readable(&rows, read))

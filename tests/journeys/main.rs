@@ -32,6 +32,7 @@ macro_rules! on_both {
     };
 }
 
+mod attributes;
 mod crash;
 mod doors;
 mod knock;

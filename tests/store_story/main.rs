@@ -44,12 +44,14 @@ macro_rules! on_both {
     };
 }
 
+mod attributes;
 mod changes;
 mod connections;
 mod messages;
 mod opening;
 mod people;
 mod sessions;
+mod wants;
 
 /// When every story begins.
 const START: Timestamp = Timestamp::from_millis(1_795_428_000_000);

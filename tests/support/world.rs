@@ -18,16 +18,21 @@ use radgram::app::App;
 use radgram::clock::{Clock, SettableClock, Timestamp};
 use radgram::config::{Config, Environment};
 use radgram::domain::account::name_key;
+use radgram::domain::api::{OldLogIn, Trust};
 use radgram::domain::audit::Actor;
-use radgram::domain::id::{AccountId, UserId};
-use radgram::domain::router::{Demand, source_network};
+use radgram::domain::id::{AccountId, RouterId, UserId};
+use radgram::domain::router::{Demand, Leases, Scheme, source_network};
 use radgram::domain::session::Session;
 use radgram::domain::setting::Level;
 use radgram::domain::user::UserStep;
 use radgram::entropy::SystemEntropy;
-use radgram::gate::{AccountField, BotState, Gate, UserForm};
+use radgram::gate::router_api::ApiState;
+use radgram::gate::{AccountField, ApiForm, BotState, Gate, ReachForm, UserForm};
 use radgram::secret::Secret;
-use radgram::sim::router::{Dial, DialOutcome, IncomingConfig, Method, RouterConfig, Server, SimRouter, Tunnel};
+use radgram::sim::router::{
+    Dial, DialOutcome, IncomingConfig, Method, RosVersion, RouterConfig, Server, ServiceUser, SimRouter, Tunnel,
+    UserManager,
+};
 use radgram::sim::telegram::{Group, Person, Press, SimMessage, SimTelegram};
 use radgram::store::router::RouterForm;
 use sqlx::Connection;
@@ -48,6 +53,9 @@ pub const ADMIN: Actor = Actor::CommandLine;
 const MORNING: i64 = 1_795_428_000_000;
 /// Where the router of the second instance calls from.
 const ANNEX: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
+/// Our user on the router.
+pub const API_USER: &str = "radgram";
+pub const API_PASSWORD: &str = "Passwort-of-the-API";
 const CONFIG: &str = "radius.toml";
 /// Longer than anything takes on a slow machine; reached only by a test that fails.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -66,11 +74,35 @@ pub enum Base {
     Postgres(Database),
 }
 
+/// How a world is built.
+pub struct Plan {
+    /// The proxy to Telegram, `""` for none.
+    pub proxy: String,
+    /// Which RouterOS the router runs.
+    pub version: RosVersion,
+    /// What its User Manager does.
+    pub user_manager: UserManager,
+    /// The policies of our user on it.
+    pub policies: String,
+}
+
+impl Default for Plan {
+    fn default() -> Self {
+        Self {
+            proxy: String::new(),
+            version: RosVersion::default(),
+            user_manager: UserManager::Idle,
+            policies: "api,read,write,sensitive".to_owned(),
+        }
+    }
+}
+
 /// The world.
 pub struct World {
     pub clock: SettableClock,
     pub telegram: SimTelegram,
     pub router: SimRouter,
+    pub version: RosVersion,
     pub ann: Reader,
     pub operators: Group,
     running: Option<Running>,
@@ -146,11 +178,17 @@ impl World {
 
     /// radgram with a router `office`, an operators' chat, and nobody registered.
     pub async fn on(base: Base) -> Self {
-        Self::through(base, "").await
+        Self::built(base, Plan::default()).await
     }
 
-    /// The same; Telegram is reached through this proxy, `""` for none.
+    /// The same; Telegram is reached through this proxy.
     pub async fn through(base: Base, proxy: &str) -> Self {
+        Self::built(base, Plan { proxy: proxy.to_owned(), ..Plan::default() }).await
+    }
+
+    /// The same, by a plan.
+    pub async fn built(base: Base, plan: Plan) -> Self {
+        let proxy = plan.proxy.as_str();
         let clock = SettableClock::new(Timestamp::from_millis(MORNING));
         let telegram = SimTelegram::start().await.unwrap();
         let ann = Reader::new(telegram.person(1001, "Ann", "en"));
@@ -162,8 +200,10 @@ impl World {
         let running = start(&config, &clock).await;
         let (auth, acct) = (running.app().auth[0], running.app().acct[0]);
         write_config(&config, &base, (&telegram, proxy), (auth, acct));
-        let router = router("office", Ipv4Addr::LOCALHOST, (auth, acct), &clock).await;
-        let world = Self { clock, telegram, router, ann, operators, running: Some(running), folder, base, auth, acct };
+        let router = router("office", Ipv4Addr::LOCALHOST, (auth, acct), &clock, &plan).await;
+        let version = plan.version;
+        let world =
+            Self { clock, telegram, router, version, ann, operators, running: Some(running), folder, base, auth, acct };
         world.add_router("office", &world.router).await;
         world.set("operators_chat", &OPERATORS.to_string()).await;
         world.set("language", "en").await;
@@ -182,6 +222,39 @@ impl World {
         self.gate().add_router(&ADMIN, &form, &Secret::new(SECRET)).await.unwrap();
     }
 
+    /// The router's row.
+    pub async fn router_id(&self) -> RouterId {
+        self.gate().reader().routers().await.unwrap().routers.iter().find(|router| router.name == "office").unwrap().id
+    }
+
+    /// radgram is told how it reaches the router's API, and does.
+    pub async fn reach(&self, scheme: Scheme, leases: Leases) {
+        let form = ReachForm {
+            scheme,
+            leases,
+            api: Some(ApiForm {
+                address: self.router.api_addr().unwrap().to_string().parse().unwrap(),
+                user: API_USER.to_owned(),
+                password: Some(Secret::new(API_PASSWORD)),
+                trust: Trust::Plain,
+                old_log_in: OldLogIn::Refused,
+            }),
+        };
+        let id = self.router_id().await;
+        self.gate().set_router_reach(&ADMIN, id, &form).await.unwrap();
+        self.until("the router's API is up", || async { matches!(self.gate().api_state(id), ApiState::Up { .. }) })
+            .await;
+    }
+
+    /// Waits until everything that is wanted on routers is proven.
+    pub async fn until_fulfilled(&self) {
+        self.until("nothing is pending on the router", || async {
+            let reader = self.gate().reader();
+            reader.pending_wants().await.unwrap().is_empty() && reader.pending_cuts().await.unwrap().is_empty()
+        })
+        .await;
+    }
+
     /// A second instance beside this one.
     pub async fn second(&self) -> Second {
         assert!(matches!(self.base, Base::Postgres(_)), "a SQLite file has one server");
@@ -190,7 +263,7 @@ impl World {
         write_config(&config, &self.base, (&self.telegram, ""), (any, any));
         let running = start(&config, &self.clock).await;
         let listens = (running.app().auth[0], running.app().acct[0]);
-        let router = router("annex", ANNEX, listens, &self.clock).await;
+        let router = router("annex", ANNEX, listens, &self.clock, &Plan::default()).await;
         self.add_router("annex", &router).await;
         let second = Second { router, running: Some(running) };
         self.until("the second knows its router", || async {
@@ -386,11 +459,15 @@ async fn router(
     address: Ipv4Addr,
     (auth, acct): (SocketAddr, SocketAddr),
     clock: &SettableClock,
+    plan: &Plan,
 ) -> SimRouter {
     let address = IpAddr::V4(address);
     let mut config = RouterConfig::new(identity, address, Server::new(auth, acct, Secret::new(SECRET)));
     config.timeout = Duration::from_secs(3);
     config.incoming = Some(IncomingConfig::new(address));
+    config.version = plan.version;
+    config.user_manager = plan.user_manager;
+    config.api.users = vec![ServiceUser::new(API_USER, API_PASSWORD, &plan.policies)];
     SimRouter::start(config, Arc::new(clock.clone())).await.unwrap()
 }
 

@@ -1,15 +1,24 @@
 //! Every change that an operator makes, in the web UI or on the command line; each is written down with its actor.
 
 mod account;
+mod adopt;
+mod attribute;
+mod carry;
+mod doctor;
 mod import;
 mod reach;
 mod router;
+mod router_account;
 mod rule;
 mod session;
 mod user;
 
+pub use adopt::{Adoption, Afterwards, Names};
+pub(super) use adopt::{is_retired, key_of, shown_name};
+pub use doctor::Mended;
 pub use import::{ImportReport, ImportRow};
 pub use reach::{ApiForm, ReachForm};
+pub use router_account::{AccountStep, AccountSteps};
 pub use rule::{RULE_MARK, RuleIdentity, RuleLine};
 pub use user::{ACCOUNT_FIELDS, AccountField, UserForm};
 

@@ -77,7 +77,7 @@ pub enum Verb {
     Disable,
     /// Removes each row found.
     Remove,
-    /// Puts each row found before the first row of the menu that is not dynamic.
+    /// Puts each row found before the first row of the menu that is not dynamic. For menus that have dynamic rows.
     MoveFirst,
     /// Signs a certificate by itself.
     Sign,

@@ -60,15 +60,18 @@ impl Command {
 }
 
 impl Script {
-    /// The whole script: remarks at its beginning, then one block that stops while a secret is missing.
+    /// The whole script: its opening remark, then one block that stops while a secret is missing.
     pub fn text(&self) -> String {
-        let is_remark = |step: &&Step| matches!(step, Step::Remark(_));
-        let opening = self.0.iter().take_while(is_remark).count();
-        let (remarks, steps) = self.0.split_at(opening);
+        let opening = usize::from(matches!(self.0.first(), Some(Step::Remark(_))));
+        let (opening, steps) = self.0.split_at(opening);
+        let variables = variables(&commands(steps));
         let mut text = String::new();
-        write_steps(&mut text, remarks, "");
+        write_steps(&mut text, opening, "");
         text.push_str("{\n");
-        text.push_str(&variables(&commands(steps)));
+        text.push_str(&variables);
+        if !variables.is_empty() {
+            text.push('\n');
+        }
         write_steps(&mut text, steps, "");
         text.push_str("}\n");
         text
@@ -146,9 +149,10 @@ fn write_step(text: &mut String, step: &Step, indent: &str) {
 
 /// A command whose refusal stops nothing. A property that a version does not know is no failure of the command, which
 /// `on-error` would catch, but a fault in the script's own text, at which the whole block would not begin: so the command
-/// is text until it is run. Variables do not reach into such text, so a command with a secret cannot be hidden so.
+/// is text until it is run. A command without properties needs no such care, and one with a secret cannot have it: variables
+/// do not reach into the text.
 fn tried(command: &Command) -> String {
-    if command.variables().next().is_some() {
+    if command.arguments.is_empty() || command.variables().next().is_some() {
         return format!(":do {{ {command} }} on-error={{}}");
     }
     format!(":do {{ [[:parse {}]] }} on-error={{}}", quoted(&command.to_string()))
@@ -341,6 +345,7 @@ mod tests {
 {
 :local radiusSecret "PASTE-THE-SECRET"
 :if (($radiusSecret = "PASTE-THE-SECRET") || ([:len $radiusSecret] = 0)) do={ :error "fill in radiusSecret first; nothing was changed" }
+
 :if ([:len [/radius find where comment="radgram"]] = 0) do={
   /radius add secret=$radiusSecret
 }
@@ -353,7 +358,9 @@ mod tests {
     }
 
     #[test]
-    fn what_has_a_secret_is_not_parsed_from_text() {
+    fn what_has_no_property_or_a_secret_is_not_parsed_from_text() {
+        let enable = Command::new("/radius", Verb::Enable).whose(".id", "*1");
+        assert_eq!(tried(&enable), ":do { /radius enable [find where .id=*1] } on-error={}");
         let command = Command::new("/radius", Verb::Set).with_secret("secret", "s", &Secret::new("x"));
         assert_eq!(tried(&command), ":do { /radius set secret=$s } on-error={}");
     }

@@ -23,11 +23,9 @@ impl Gate {
                 continue;
             }
             match open.iter().find(|known| is_same(known, active)) {
-                None => records.push(self.record(look, active, Report::Start)),
-                Some(known) if look.at.since(known.seen_at) >= self.directory.system_policy().interim => {
-                    records.push(self.record(look, active, Report::Interim));
-                }
-                Some(_) => {}
+                Some(known) if look.at.since(known.seen_at) < self.directory.system_policy().interim => {}
+                // An Interim makes what is missing, and opens again what was taken for lost.
+                Some(_) | None => records.push(self.record(look, active)),
             }
         }
         drop(tx);
@@ -57,10 +55,10 @@ impl Gate {
         Ok(())
     }
 
-    fn record(&self, look: &Look<'_>, active: &Active, report: Report) -> Record {
+    fn record(&self, look: &Look<'_>, active: &Active) -> Record {
         let (input_octets, output_octets) = active.octets.unwrap_or_default();
         Record {
-            report,
+            report: Report::Interim,
             nas: NasKey { router: look.router.id, address: look.address(), identifier: look.identity.clone() },
             acct_session_id: active.acct_session_id.clone(),
             user_name: active.name.clone(),

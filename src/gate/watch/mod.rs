@@ -36,7 +36,7 @@ const EVERY_FAILING: Duration = Duration::from_secs(10);
 /// How often rules, leases and accounts are looked after.
 const KEEP_EVERY: Duration = Duration::from_secs(15);
 /// How often it is looked which routers there are to be watched.
-const MUSTER_EVERY: Duration = Duration::from_secs(2);
+const MUSTER_EVERY: Duration = Duration::from_millis(500);
 /// The least time between two looks, however often the router says that something changed.
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -112,6 +112,7 @@ impl Gate {
                         watched.clear();
                     }
                 },
+                () = self.wake.watch.notified() => tokio::time::sleep(PAUSE).await,
                 () = tokio::time::sleep(MUSTER_EVERY) => {}
             }
         }

@@ -1,12 +1,19 @@
-//! `radgram router`: who may ask the RADIUS server.
+//! `radgram router`: who may ask the RADIUS server, and what is done on routers over their API.
+
+mod account;
+mod accounts;
+mod doctor;
+mod reach;
 
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
+use super::attribute::{self, Attribute};
 use super::desk::{ACTOR, Desk};
 use super::output::{Line, Out};
 use super::{Failure, ListArgs, input};
+use crate::domain::attribute::Subject;
 use crate::domain::router::{COA_PORT, Demand, Router, shown_network, source_network};
 use crate::store::router::RouterForm;
 
@@ -45,6 +52,51 @@ pub(super) enum Command {
         /// The router's name.
         name: String,
     },
+    /// What an Access-Accept says on a router, unless the account or its group says otherwise: list it, or change it.
+    Attribute {
+        /// The router's name.
+        name: String,
+        #[command(flatten)]
+        change: attribute::Change,
+    },
+    /// Say how a router's RouterOS API is reached; the password is one line on standard input.
+    Api(Box<reach::Reach>),
+    /// Take the certificate that the router shows, after comparing its fingerprint.
+    Trust {
+        /// The router's name.
+        name: String,
+        /// SHA-256 of the certificate, as `router test` and /certificate print detail show it.
+        fingerprint: String,
+    },
+    /// Greet a router over its API.
+    Test {
+        /// The router's name.
+        name: String,
+    },
+    /// Look at everything on a router that radgram depends on: what is wrong, why it matters, what mends it.
+    Doctor(doctor::Doctor),
+    /// Print the script that prepares a router.
+    Script(doctor::Prepare),
+    /// Shut out somebody who is connected past radgram: the router's account of this name is disabled, then the
+    /// connections are cut.
+    ShutOut {
+        /// The router's name.
+        name: String,
+        /// The user name, exactly as the router has it.
+        username: String,
+    },
+    /// Compare the accounts that a router keeps itself with those of radgram.
+    Accounts {
+        /// The router's name.
+        name: String,
+        #[command(flatten)]
+        list: ListArgs,
+    },
+    /// Take over accounts that a router keeps itself: name, password, profile, addresses, limits.
+    Adopt(accounts::Adopt),
+    /// Change the accounts that a router keeps itself.
+    #[command(subcommand)]
+    Account(account::Command),
     /// List the routers.
     List(ListArgs),
 }
@@ -93,6 +145,24 @@ pub(super) async fn run(desk: &Desk, command: Command) -> Result<(), Failure> {
             desk.gate.remove_router(&ACTOR, router.id).await?;
             desk.say(&format!("router {} is removed", router.name))
         }
+        Command::Attribute { name, change } => {
+            let router = desk.router(&name).await?;
+            let whose = format!("router {}", router.name);
+            attribute::run(desk, Subject::Router(router.id), &whose, &change).await
+        }
+        Command::Api(reach) => reach::set(desk, &reach).await,
+        Command::Trust { name, fingerprint } => reach::trust_router(desk, &name, &fingerprint).await,
+        Command::Test { name } => reach::test(desk, &name).await,
+        Command::Doctor(args) => doctor::doctor(desk, args).await,
+        Command::Script(args) => doctor::script(desk, args).await,
+        Command::ShutOut { name, username } => {
+            let router = desk.router(&name).await?;
+            let done = desk.gate.shut_out(&ACTOR, router.id, username.as_bytes()).await?;
+            desk.say(&format!("{username} is shut out of {}: {} connections cut", router.name, done.removed))
+        }
+        Command::Accounts { name, list } => accounts::accounts(desk, &name, list).await,
+        Command::Adopt(adopt) => accounts::adopt(desk, adopt).await,
+        Command::Account(command) => account::run(desk, command).await,
         Command::List(args) => list(desk, args).await,
     }
 }
@@ -134,6 +204,10 @@ async fn list(desk: &Desk, args: ListArgs) -> Result<(), Failure> {
                 .filter(|line| line.nas.key.router == router.id)
                 .map(|line| format!("{} {}", line.nas.key.address, line.nas.key.identifier).trim_end().to_owned())
                 .collect(),
+            scheme: router.scheme.word(),
+            api: router.api.as_ref().map(|api| api.address.to_string()),
+            leases: router.leases.word(),
+            attributes: attribute::lines(&router.attributes),
             name: router.name,
         })
         .collect();
@@ -147,6 +221,10 @@ struct RouterLine {
     coa_port: u16,
     message_authenticator: &'static str,
     seen: Vec<String>,
+    scheme: &'static str,
+    api: Option<String>,
+    leases: &'static str,
+    attributes: Vec<Attribute>,
 }
 
 impl Line for RouterLine {

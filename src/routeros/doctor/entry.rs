@@ -1,0 +1,243 @@
+//! Our entry in `/radius`: its ports, its time-out, its address, and its counters.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use super::super::command::{Row, is};
+use super::chart::Chart;
+use super::inventory::{Inventory, MONITOR, RADIUS};
+use super::system::{SIGNING, version};
+use super::value::{duration, number, text};
+use crate::domain::router::Router;
+use crate::gate::router_api::{Command, Expected, Gravity, Verb};
+use crate::routeros::script::RADIUS_SECRET;
+use crate::text::one_line;
+
+/// The router sends a log-in three times, this far apart; a log-in that needs the database takes some hundred milliseconds.
+const SHORT: Duration = Duration::from_secs(1);
+/// Fewer unanswered requests than this say nothing: radgram was started anew.
+const FEW: u64 = 10;
+/// More than one unanswered request of so many is not a matter of starting anew.
+const ONE_OF: u64 = 10;
+
+/// Looks at our entry; `set` changes it.
+pub fn look_at_entry(
+    seen: &Inventory,
+    router: &Router,
+    expected: &Expected,
+    entry: &Row,
+    set: &Command,
+    chart: &mut Chart,
+) {
+    look_at_transport(router, expected, entry, set, chart);
+    look_at_timeout(entry, set, chart);
+    look_at_source(router, entry, set, chart);
+    look_at_choice(entry, set, chart);
+    let signs = version(seen).is_none_or(|version| version >= SIGNING);
+    if signs && text(entry, "require-message-auth") == "no" {
+        chart.find(
+            Gravity::Warning,
+            "radius_unsigned",
+            "The router takes answers that are not signed (require-message-auth=no).",
+            "Somebody between the router and here can forge an answer and let anybody in (BlastRADIUS, CVE-2024-3596). \
+             radgram signs every answer.",
+            vec![set.clone().with("require-message-auth", "yes-for-request-resp")],
+        );
+    } else if signs {
+        chart.pass("the router takes only signed answers");
+    }
+    look_at_counters(seen, router, set, chart);
+}
+
+fn look_at_transport(router: &Router, expected: &Expected, entry: &Row, set: &Command, chart: &mut Chart) {
+    if text(entry, "protocol") == "radsec" {
+        return chart.find(
+            Gravity::Grave,
+            "radius_radsec",
+            "The entry in /radius speaks RadSec.",
+            "radgram speaks RADIUS over UDP only: nobody gets in.",
+            vec![set.clone().with("protocol", "udp").with_secret("secret", RADIUS_SECRET, &router.secret)],
+        );
+    }
+    let ports =
+        [("authentication-port", expected.auth_port, "log-ins"), ("accounting-port", expected.acct_port, "reports")];
+    for (property, port, what) in ports {
+        match number(entry, property) {
+            Some(shown) if shown == u64::from(port) => chart.pass(format!("{what} go to port {port}")),
+            Some(_) | None => chart.find(
+                Gravity::Grave,
+                format!("radius_port:{property}"),
+                format!(
+                    "The entry in /radius sends {what} to port {}, radgram listens on {port}.",
+                    text(entry, property)
+                ),
+                "What is sent there is lost: without log-ins nobody gets in, without reports no connection is known.",
+                vec![set.clone().with(property, &port.to_string())],
+            ),
+        }
+    }
+}
+
+fn look_at_timeout(entry: &Row, set: &Command, chart: &mut Chart) {
+    match duration(text(entry, "timeout")) {
+        Some(timeout) if timeout >= SHORT => chart.pass("the router waits long enough for an answer"),
+        Some(_) | None => chart.find(
+            Gravity::Warning,
+            "radius_timeout",
+            format!("The router waits {} for an answer before it asks again.", one_line(text(entry, "timeout"))),
+            "It asks three times and gives up; an answer that comes later is lost, and a right password is refused. 3 s leave \
+             room.",
+            vec![set.clone().with("timeout", "3s")],
+        ),
+    }
+}
+
+fn look_at_source(router: &Router, entry: &Row, set: &Command, chart: &mut Chart) {
+    let Ok(source) = text(entry, "src-address").parse::<IpAddr>() else { return };
+    if source.is_unspecified() || router.address.contains(&source.to_canonical()) {
+        return;
+    }
+    chart.find(
+        Gravity::Warning,
+        "radius_source",
+        format!(
+            "The router sends from {source}, here its address is {}.",
+            crate::domain::router::shown_network(router.address)
+        ),
+        "Unless the address is translated on the way, radgram knows no router of that address and answers nothing.",
+        vec![set.clone().with("src-address", "0.0.0.0")],
+    );
+}
+
+/// What makes the router ask us about some log-ins only.
+fn look_at_choice(entry: &Row, set: &Command, chart: &mut Chart) {
+    for property in ["called-id", "domain"] {
+        if text(entry, property).is_empty() {
+            continue;
+        }
+        chart.find(
+            Gravity::Warning,
+            format!("radius_choice:{property}"),
+            format!("The entry in /radius is only for {property} {}.", one_line(text(entry, property))),
+            "About all other log-ins radgram is not asked.",
+            vec![set.clone().with(property, "")],
+        );
+    }
+    if is(entry, "accounting-backup") {
+        chart.find(
+            Gravity::Warning,
+            "radius_backup",
+            "The entry in /radius is a backup for reports (accounting-backup=yes).",
+            "While another server takes the reports, radgram learns of no connection.",
+            vec![set.clone().with("accounting-backup", "no")],
+        );
+    }
+}
+
+fn look_at_counters(seen: &Inventory, router: &Router, set: &Command, chart: &mut Chart) {
+    let Some(counters) = seen.rows(MONITOR) else { return };
+    let sum = |property| counters.iter().filter_map(|row| number(row, property)).fold(0, u64::saturating_add);
+    let answered = sum("accepts").saturating_add(sum("rejects"));
+    let (requests, timeouts, bad) = (sum("requests"), sum("timeouts"), sum("bad-replies"));
+    let reset = Command::new(RADIUS, Verb::ResetCounters);
+    if bad > 0 {
+        chart.find(
+            if bad >= answered { Gravity::Grave } else { Gravity::Warning },
+            "bad_replies",
+            format!("The router threw away {bad} answers as bad (it took {answered})."),
+            "The secret there is not the one here, or somebody else answers: log-ins fail. After mending it, start the \
+             counters from zero.",
+            vec![set.clone().with_secret("secret", RADIUS_SECRET, &router.secret), reset],
+        );
+    } else if timeouts >= FEW && timeouts.saturating_mul(ONE_OF) > requests {
+        chart.find(
+            Gravity::Warning,
+            "timeouts",
+            format!("{timeouts} of {requests} requests of the router got no answer."),
+            "Our answers do not reach it, or radgram drops its requests: see the log here, a firewall between, and whether \
+             the router's address here is the one that it sends from.",
+            vec![reset],
+        );
+    } else {
+        chart.pass("the router understands our answers");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture::{Seen, router};
+    use super::super::inventory::RESOURCE;
+    use super::*;
+
+    const SET: &str = "/radius set [find where address=192.0.2.10]";
+
+    #[track_caller]
+    fn check(property: &str, value: &str, id: &str, gravity: Gravity, fix: &str) {
+        Seen::healthy().with(RADIUS, property, value).finds(id, gravity, &[&format!("{SET} {fix}")]);
+    }
+
+    #[test]
+    fn wrong_ports_are_found() {
+        for (property, right) in [("authentication-port", "1812"), ("accounting-port", "1813")] {
+            let id = format!("radius_port:{property}");
+            check(property, "1645", &id, Gravity::Grave, &format!("{property}={right}"));
+        }
+    }
+
+    #[test]
+    fn radsec_is_found() {
+        check("protocol", "radsec", "radius_radsec", Gravity::Grave, "protocol=udp secret=$radiusSecret");
+    }
+
+    #[test]
+    fn a_short_timeout_is_found() {
+        for timeout in ["300ms", "999ms", ""] {
+            check("timeout", timeout, "radius_timeout", Gravity::Warning, "timeout=3s");
+        }
+        Seen::healthy().with(RADIUS, "timeout", "1s100ms").finds_nothing();
+    }
+
+    #[test]
+    fn unsigned_answers_are_found_where_the_version_can_do_better() {
+        let fix = "require-message-auth=yes-for-request-resp";
+        check("require-message-auth", "no", "radius_unsigned", Gravity::Warning, fix);
+        Seen::healthy()
+            .with(RESOURCE, "version", "7.14.3 (stable)")
+            .with(RADIUS, "require-message-auth", "no")
+            .finds_not("radius_unsigned");
+    }
+
+    #[test]
+    fn a_source_that_we_do_not_know_is_found() {
+        check("src-address", "10.9.9.9", "radius_source", Gravity::Warning, "src-address=0.0.0.0");
+        for source in ["", "0.0.0.0", "192.0.2.1"] {
+            Seen::healthy().with(RADIUS, "src-address", source).finds_nothing();
+        }
+        let wide = Router { address: "10.0.0.0/8".parse().unwrap(), ..router() };
+        Seen::healthy().with(RADIUS, "src-address", "10.9.9.9").of(wide).finds_nothing();
+    }
+
+    #[test]
+    fn an_entry_for_some_log_ins_only_is_found() {
+        check("called-id", "office", "radius_choice:called-id", Gravity::Warning, "called-id=\"\"");
+        check("domain", "CORP", "radius_choice:domain", Gravity::Warning, "domain=\"\"");
+        check("accounting-backup", "true", "radius_backup", Gravity::Warning, "accounting-backup=no");
+    }
+
+    #[test]
+    fn answers_that_the_router_throws_away_are_found() {
+        let secret = format!("{SET} secret=$radiusSecret");
+        let fix = [secret.as_str(), "/radius reset-counters"];
+        let none = Seen::healthy().with(MONITOR, "accepts", "0").with(MONITOR, "rejects", "0");
+        none.with(MONITOR, "bad-replies", "1").finds("bad_replies", Gravity::Grave, &fix);
+        Seen::healthy().with(MONITOR, "bad-replies", "1").finds("bad_replies", Gravity::Warning, &fix);
+    }
+
+    #[test]
+    fn many_timeouts_are_found_and_few_are_not() {
+        let counted = |timeouts| Seen::healthy().with(MONITOR, "requests", "100").with(MONITOR, "timeouts", timeouts);
+        counted("11").finds("timeouts", Gravity::Warning, &["/radius reset-counters"]);
+        counted("10").finds_nothing();
+        Seen::healthy().with(MONITOR, "requests", "9").with(MONITOR, "timeouts", "9").finds_nothing();
+    }
+}
