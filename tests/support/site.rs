@@ -83,11 +83,12 @@ impl Site {
         let store = Store::open(url, ring, Arc::new(SystemEntropy), clock.now()).await.unwrap();
         let gate = Gate::open(store.clone(), Arc::new(clock.clone()), Arc::new(SystemEntropy)).await.unwrap();
         let fleet = Fleet::new();
-        gate.reach_routers(fleet.clone());
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
         let cancel = CancellationToken::new();
-        gate.start(&TaskTracker::new(), &cancel);
+        let tracker = TaskTracker::new();
+        gate.start(&tracker, &cancel);
+        gate.start_reaching(fleet.clone(), &tracker, &cancel);
         let pages = router(WebState::new(gate.clone(), config));
         tokio::spawn(serve(listener, pages, cancel.clone()));
         Site { address, store, clock, gate, fleet, dir: None, _stop: cancel.drop_guard() }
