@@ -20,9 +20,10 @@ use std::sync::Arc;
 
 use crate::clock::Timestamp;
 use crate::proto::routeros::Sentence;
-use crate::sim::router::state::State;
+use crate::sim::router::firewall;
 use crate::sim::router::state::menu::{Menu, Shape, Verb};
 use crate::sim::router::state::table::Id;
+use crate::sim::router::state::{State, path};
 
 use self::print::Rows;
 use self::rights::Rights;
@@ -163,12 +164,51 @@ pub(crate) fn execute(state: &mut State, rights: &Rights, command: &Command, now
     if !rights.allow(menu.path, verb) {
         return Err(Trap::not_permitted());
     }
+    let done = carry_out(verb, state, rights, &menu, command, now);
+    if menu.path == path::FILTER && may_change_fasttrack(verb, command) {
+        firewall::show_fasttrack(state);
+    }
+    done
+}
+
+/// Whether there may be a first or no longer any rule with fasttrack. Looking for one takes as long as the list is.
+fn may_change_fasttrack(verb: Verb, command: &Command) -> bool {
+    match verb {
+        Verb::Add => command.attribute("action") == Some(b"fasttrack-connection"),
+        Verb::Set => command.attribute("action").is_some(),
+        Verb::Remove | Verb::Unset => true,
+        Verb::Print
+        | Verb::Get
+        | Verb::Find
+        | Verb::Listen
+        | Verb::Enable
+        | Verb::Disable
+        | Verb::Comment
+        | Verb::Move
+        | Verb::Monitor
+        | Verb::ResetCounters
+        | Verb::ResetCountersAll
+        | Verb::CloseSession
+        | Verb::ActivateProfile
+        | Verb::Sign
+        | Verb::Reboot => false,
+    }
+}
+
+fn carry_out(
+    verb: Verb,
+    state: &mut State,
+    rights: &Rights,
+    menu: &Arc<Menu>,
+    command: &Command,
+    now: Timestamp,
+) -> Result<Done, Trap> {
     let change = change::Change { menu: menu.clone(), command, now };
     match verb {
-        Verb::Print => print::print(state, rights, menu, command, now).map(Done::quiet),
-        Verb::Listen => print::listen(state, rights, menu, command).map(Done::quiet),
-        Verb::Get => print::get(state, rights, &menu, command, now).map(Done::quiet),
-        Verb::Find => print::find(state, &menu, command).map(Done::quiet),
+        Verb::Print => print::print(state, rights, menu.clone(), command, now).map(Done::quiet),
+        Verb::Listen => print::listen(state, rights, menu.clone(), command).map(Done::quiet),
+        Verb::Get => print::get(state, rights, menu, command, now).map(Done::quiet),
+        Verb::Find => print::find(state, menu, command).map(Done::quiet),
         Verb::Add => change.add(state),
         Verb::Set => change.set(state),
         Verb::Remove => change.remove(state),
@@ -177,11 +217,11 @@ pub(crate) fn execute(state: &mut State, rights: &Rights, command: &Command, now
         Verb::Comment => change.comment(state),
         Verb::Unset => change.unset(state),
         Verb::Move => change.shift(state),
-        Verb::Monitor => act::monitor(state, &menu, command).map(Done::quiet),
-        Verb::ResetCounters | Verb::ResetCountersAll => act::reset_counters(state, &menu, command, verb),
-        Verb::CloseSession => act::close_session(state, &menu, command),
-        Verb::ActivateProfile => act::activate_profile(state, &menu, command),
-        Verb::Sign => act::sign(state, &menu, command, now),
+        Verb::Monitor => act::monitor(state, menu, command).map(Done::quiet),
+        Verb::ResetCounters | Verb::ResetCountersAll => act::reset_counters(state, menu, command, verb),
+        Verb::CloseSession => act::close_session(state, menu, command),
+        Verb::ActivateProfile => act::activate_profile(state, menu, command),
+        Verb::Sign => act::sign(state, menu, command, now),
         Verb::Reboot => Ok(Done { reply: Reply::Done, effects: vec![Effect::Reboot] }),
     }
 }
