@@ -54,4 +54,5 @@ macro_rules! on_versions {
     };
 }
 
+mod doctor;
 mod flow;
