@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::Inner;
-use super::transport::{Count, Patience};
+use super::transport::{Asked, Count};
+use super::tunnel::Authentic;
 use super::tunnel::TunnelState;
+use super::{Inner, lock, radius};
 use crate::clock::Timestamp;
 use crate::proto::radius::{AttributeType, BuildError, Code, Opening, Packet, PacketBuilder, sign};
 
@@ -38,6 +39,20 @@ pub enum Cause {
 }
 
 impl Cause {
+    /// As RouterOS words it.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::UserRequest => "peer-request",
+            Self::LostCarrier => "hung-up",
+            Self::IdleTimeout => "idle-timeout",
+            Self::SessionTimeout => "session-timeout",
+            Self::AdminReset => "admin-reset",
+            Self::AdminReboot => "admin-reboot",
+            Self::NasRequest => "nas-request",
+            Self::NasReboot => "nas-reboot",
+        }
+    }
+
     /// The number on the wire.
     pub const fn number(self) -> u32 {
         match self {
@@ -107,7 +122,13 @@ pub(super) async fn keep_accounts(router: Arc<Inner>, tunnel: Arc<TunnelState>, 
 async fn send_in_order(router: &Inner, tunnel: &TunnelState, mut records: mpsc::Receiver<Record>) {
     while let Some(mut record) = records.recv().await {
         let last = record.status == Status::Stop;
-        let delivery = deliver(router, record.at, |packet| tunnel.push_record(router, packet, &record)).await;
+        let delivery = match tunnel.grant.authentic {
+            // The router's own User Manager is told as it happens.
+            Authentic::UserManager => Delivery::Answered,
+            Authentic::Radius | Authentic::Local => {
+                deliver(router, record.at, |packet| tunnel.push_record(router, packet, &record)).await
+            }
+        };
         if record.status == Status::Start {
             tunnel.start_is(delivery);
         }
@@ -135,26 +156,28 @@ async fn deliver(
     due: Timestamp,
     attributes: impl Fn(&mut PacketBuilder) -> Result<(), BuildError>,
 ) -> Delivery {
-    let patience = Patience { timeout: router.config.timeout, tries: router.config.tries };
     let mut delay_seconds = 0;
     for round in 0..ROUNDS {
         // A second more at least: a retry always tells that it is one.
         let waited = u32::try_from(router.clock.now().since(due).as_secs()).unwrap_or(u32::MAX);
         delay_seconds = waited.max(delay_seconds + round.min(1));
-        for server in &router.config.servers {
+        let entries = radius::for_accounting(&lock(&router.state));
+        for entry in &entries {
             let request = |identifier| {
                 let mut packet = PacketBuilder::new(Code::ACCOUNTING_REQUEST, identifier, Opening::Bare);
                 // A record that does not fit cannot happen: every part of it fitted into the Access-Request or Accept.
                 let _ = attributes(&mut packet);
                 let _ = packet.push_integer(AttributeType::ACCT_DELAY_TIME, delay_seconds);
-                sign::sign_accounting_request(packet, &server.secret)
+                sign::sign_accounting_request(packet, &entry.secret)
             };
             let is_good = |reply: &Packet<'_>, sent: &[u8; 16]| {
-                reply.code() == Code::ACCOUNTING_RESPONSE && sign::check_reply(reply, sent, &server.secret).is_ok()
+                reply.code() == Code::ACCOUNTING_RESPONSE && sign::check_reply(reply, sent, &entry.secret).is_ok()
             };
-            let reply = router.transport.exchange(server.acct, patience, request, is_good).await;
+            let asked =
+                Asked { entry: entry.id, server: entry.acct, timeout: entry.timeout, tries: router.config.tries };
+            let reply = router.transport.exchange(asked, request, is_good).await;
             if reply.is_some() {
-                router.transport.count(Count::Accepts);
+                router.transport.count(entry.id, Count::Accepts);
                 return Delivery::Answered;
             }
         }

@@ -3,10 +3,12 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
-use super::Inner;
 use super::config::RequireMessageAuth;
 use super::dial::{Dial, Encryption, HangUp, Method, Service};
+use super::radius::{Entry, span};
+use super::state::path;
 use super::tunnel::{Authentic, Grant};
+use super::{Inner, lock};
 use crate::crypto::{chap, mppe, mschap, same};
 use crate::entropy::{Entropy, SystemEntropy};
 use crate::proto::radius::{
@@ -39,11 +41,11 @@ impl<'a> Attempt<'a> {
         }
     }
 
-    pub(super) fn request(&self, router: &Inner, identifier: u8, secret: &SharedSecret) -> Vec<u8> {
-        let mut packet = PacketBuilder::new(Code::ACCESS_REQUEST, identifier, router.opening());
+    pub(super) fn request(&self, router: &Inner, identifier: u8, entry: &Entry) -> Vec<u8> {
+        let mut packet = PacketBuilder::new(Code::ACCESS_REQUEST, identifier, entry.opening());
         // The same attributes went into a probe before, so they fit.
-        let _ = self.push(router, &mut packet, secret);
-        sign::sign_request(packet, &self.authenticator, secret)
+        let _ = self.push(router, &mut packet, &entry.secret);
+        sign::sign_request(packet, &self.authenticator, &entry.secret)
     }
 
     /// The attributes of RouterOS's manual for PPP.
@@ -110,11 +112,11 @@ impl<'a> Attempt<'a> {
     }
 
     /// Whether the router takes a reply as one: its code, its Authenticator, its Message-Authenticator.
-    pub(super) fn takes(&self, router: &Inner, reply: &Packet<'_>, secret: &SharedSecret) -> bool {
+    pub(super) fn takes(&self, reply: &Packet<'_>, entry: &Entry) -> bool {
         if !matches!(reply.code(), Code::ACCESS_ACCEPT | Code::ACCESS_REJECT | Code::ACCESS_CHALLENGE) {
             return false;
         }
-        match (sign::check_reply(reply, &self.authenticator, secret), router.config.require_message_auth) {
+        match (sign::check_reply(reply, &self.authenticator, &entry.secret), entry.require()) {
             (Ok(Signature::Present), _) | (Ok(Signature::Absent), RequireMessageAuth::No) => true,
             (Ok(Signature::Absent), RequireMessageAuth::YesForRequestResp) | (Err(_), _) => false,
         }
@@ -179,18 +181,23 @@ impl<'a> Attempt<'a> {
         let seconds = |kind| accept.integer(kind).filter(|seconds| *seconds > 0);
         let duration = |kind| seconds(kind).map(|seconds| Duration::from_secs(seconds.into()));
         let text = |kind| accept.vendor(kind).map(|text| String::from_utf8_lossy(text).into_owned());
-        Grant {
-            dial: self.dial.clone(),
-            session_id: self.session_id.to_owned(),
-            nas_port: self.nas_port,
-            authentic: Authentic::Radius,
+        let texts = |kind| accept.all(kind).map(|text| String::from_utf8_lossy(text).into_owned()).collect();
+        let state = lock(&router.state);
+        let interim = state.single(path::AAA).and_then(|row| span(row, "interim-update"));
+        let mut grant = Grant {
             class: accept.all(AttributeType::CLASS).map(<[u8]>::to_vec).collect(),
             address: accept.address(AttributeType::FRAMED_IP_ADDRESS).and_then(usable_address),
+            pool: accept.text(AttributeType::FRAMED_POOL).map(str::to_owned),
             session_timeout: duration(AttributeType::SESSION_TIMEOUT),
-            interim: duration(AttributeType::ACCT_INTERIM_INTERVAL).or(router.config.interim),
+            interim: duration(AttributeType::ACCT_INTERIM_INTERVAL).or(interim),
             rate_limit: text(VendorType::MIKROTIK_RATE_LIMIT),
+            lists: text(VendorType::MIKROTIK_ADDRESS_LIST).into_iter().collect(),
+            filters: texts(AttributeType::FILTER_ID),
             accept: accept.trimmed().to_vec(),
-        }
+            ..Grant::new(self.dial, self.session_id.to_owned(), self.nas_port, Authentic::Radius)
+        };
+        grant.complete(&state, text(VendorType::MIKROTIK_GROUP).as_deref());
+        grant
     }
 }
 

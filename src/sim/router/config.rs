@@ -4,12 +4,15 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use super::accounting::Cause;
-use crate::proto::radius::SharedSecret;
+use super::api::ApiConfig;
+use super::version::RosVersion;
 use crate::secret::Secret;
 
-/// The router as a whole.
+/// The router as a whole, as it is when it starts: from then on its menus say what is so, whoever changes them.
 #[derive(Debug, Clone)]
 pub struct RouterConfig {
+    /// Which RouterOS it is.
+    pub version: RosVersion,
     /// `/system/identity`, sent as NAS-Identifier.
     pub identity: String,
     /// What NAS-IP-Address says; `None`: the source address. Differs behind NAT.
@@ -22,14 +25,20 @@ pub struct RouterConfig {
     pub timeout: Duration,
     /// Transmissions of one packet to one server.
     pub tries: u32,
-    /// `require-message-auth`, RouterOS 7.15 and later.
+    /// `require-message-auth`; older versions than 7.15 have no such thing and behave as with `No`.
     pub require_message_auth: RequireMessageAuth,
-    /// `/radius/incoming`; `None`: accept=no.
+    /// `/radius/incoming`; `None`: accept=no, until it is set.
     pub incoming: Option<IncomingConfig>,
     /// `/ppp/aaa interim-update`, used where the Accept names no interval; `None`: no interim records.
     pub interim: Option<Duration>,
     /// First address of the pool for clients.
     pub pool_start: Ipv4Addr,
+    /// Whether a disabled `/ppp/secret` keeps RADIUS from being asked: no source says.
+    pub disabled_secret: DisabledSecret,
+    /// User Manager on the router itself.
+    pub user_manager: UserManager,
+    /// The API: ports, certificate, who may log in.
+    pub api: ApiConfig,
 }
 
 impl RouterConfig {
@@ -46,8 +55,32 @@ impl RouterConfig {
             incoming: None,
             interim: None,
             pool_start: Ipv4Addr::new(10, 8, 0, 2),
+            disabled_secret: DisabledSecret::Shadows,
+            user_manager: UserManager::Idle,
+            api: ApiConfig::new(bind),
+            version: RosVersion::default(),
         }
     }
+}
+
+/// What a disabled `/ppp/secret` does to a log-in of that name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DisabledSecret {
+    /// It is found, and refuses.
+    Shadows,
+    /// It is not found: RADIUS is asked.
+    IsNotThere,
+}
+
+/// User Manager on the router itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UserManager {
+    /// Its package is not installed: its menus are not there.
+    Absent,
+    /// Installed; log-ins go to the `/radius` entries.
+    Idle,
+    /// PPP log-ins are answered by the router's own User Manager, as if it were its only `/radius` entry.
+    AnswersPpp,
 }
 
 /// One `/radius` entry.
@@ -55,16 +88,16 @@ impl RouterConfig {
 pub struct Server {
     /// Where log-ins are sent. Its IP is also the one from which Disconnect and CoA are taken.
     pub auth: SocketAddr,
-    /// Where accounting is sent.
+    /// Where accounting is sent: the same IP, as an entry has but one.
     pub acct: SocketAddr,
     /// The shared secret.
-    pub secret: SharedSecret,
+    pub secret: Secret,
 }
 
 impl Server {
     /// An entry.
     pub fn new(auth: SocketAddr, acct: SocketAddr, secret: Secret) -> Self {
-        Self { auth, acct, secret: SharedSecret::new(secret) }
+        Self { auth, acct, secret }
     }
 }
 

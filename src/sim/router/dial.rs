@@ -4,10 +4,14 @@ use std::sync::Arc;
 
 use super::accounting::Cause;
 use super::attempt::Attempt;
-use super::transport::{Count, Patience};
+use super::local::{self, Local};
+use super::radius::{self, Entry};
+use super::state::path;
+use super::transport::{Asked, Count};
 use super::tunnel::{self, Grant, Tunnel};
-use super::{Inner, lock};
-use crate::proto::radius::{AttributeType, Code, Packet, PacketBuilder, SharedSecret, VendorType};
+use super::user_manager::{self, Verdict};
+use super::{Inner, lock, profile};
+use crate::proto::radius::{AttributeType, Code, Packet, PacketBuilder, VendorType};
 use crate::secret::Secret;
 
 /// What the client does.
@@ -158,58 +162,80 @@ pub enum Failure {
     Unsendable,
     /// The router was started again meanwhile.
     Rebooted,
+    /// The server of this VPN is off, or does not take this method.
+    NotOffered,
 }
 
+/// Refused by the router itself: there is nobody's word to show.
+const REFUSED: DialOutcome = DialOutcome::Rejected { reply_message: None, ms_chap_error: None };
+
+/// The VPN server first, then the local table, then who is asked for other names: User Manager, or the `/radius` entries.
 pub(super) async fn dial(router: &Arc<Inner>, dial: Dial) -> DialOutcome {
-    let local = lock(&router.local_secrets).get(&dial.user).cloned();
-    if let Some(password) = local {
-        return dial_local(router, dial, &password);
+    let is_offered = {
+        let state = lock(&router.state);
+        profile::server(&state, dial.service).is_some_and(|row| profile::takes(row, dial.service, dial.method))
+    };
+    if !is_offered {
+        return DialOutcome::Failed(Failure::NotOffered);
     }
+    match local::look_up(router, &dial) {
+        Local::Granted(grant) => return raise(router, *grant, dial.start),
+        Local::Refused => return REFUSED,
+        Local::Unknown => {}
+    }
+    if !lock(&router.state).setting(path::AAA, "use-radius") {
+        return REFUSED;
+    }
+    match user_manager::look_up(router, &dial) {
+        Verdict::Granted(grant) => raise(router, *grant, dial.start),
+        Verdict::Refused => REFUSED,
+        Verdict::NotAsked => ask(router, &dial).await,
+    }
+}
+
+fn raise(router: &Arc<Inner>, grant: Grant, start: StartNotice) -> DialOutcome {
+    tunnel::raise(router, grant, start).map_or(DialOutcome::Failed(Failure::PoolEmpty), DialOutcome::Connected)
+}
+
+/// Asks one `/radius` entry after the other.
+async fn ask(router: &Arc<Inner>, dial: &Dial) -> DialOutcome {
     let boot = router.boot();
     let (session_id, nas_port) = router.next_session();
-    for server in &router.config.servers {
-        let attempt = Attempt::new(&dial, &session_id, nas_port);
-        let mut probe = PacketBuilder::new(Code::ACCESS_REQUEST, 0, router.opening());
-        if attempt.push(router, &mut probe, &server.secret).is_err() {
+    let entries = radius::for_login(&lock(&router.state), dial);
+    for entry in &entries {
+        let attempt = Attempt::new(dial, &session_id, nas_port);
+        let mut probe = PacketBuilder::new(Code::ACCESS_REQUEST, 0, entry.opening());
+        if attempt.push(router, &mut probe, &entry.secret).is_err() {
             return DialOutcome::Failed(Failure::Unsendable);
         }
-        let request = |identifier| attempt.request(router, identifier, &server.secret);
-        let is_good = |reply: &Packet<'_>, _: &[u8; 16]| attempt.takes(router, reply, &server.secret);
-        let patience = Patience { timeout: router.config.timeout, tries: router.config.tries };
-        let Some(reply) = router.transport.exchange(server.auth, patience, request, is_good).await else {
+        let request = |identifier| attempt.request(router, identifier, entry);
+        let is_good = |reply: &Packet<'_>, _: &[u8; 16]| attempt.takes(reply, entry);
+        let asked = Asked { entry: entry.id, server: entry.auth, timeout: entry.timeout, tries: router.config.tries };
+        let Some(reply) = router.transport.exchange(asked, request, is_good).await else {
             continue; // only silence leads to the next server
         };
         if router.boot() != boot {
             return DialOutcome::Failed(Failure::Rebooted);
         }
-        return conclude(router, &attempt, reply, &server.secret).await;
+        return conclude(router, &attempt, reply, entry).await;
     }
     DialOutcome::Timeout
 }
 
-fn dial_local(router: &Arc<Inner>, dial: Dial, password: &Secret) -> DialOutcome {
-    if *password != dial.password {
-        return DialOutcome::Rejected { reply_message: None, ms_chap_error: None };
-    }
-    let (session_id, nas_port) = router.next_session();
-    let grant = Grant::local(&dial, session_id, nas_port, router.config.interim);
-    tunnel::raise(router, grant, dial.start).map_or(DialOutcome::Failed(Failure::PoolEmpty), DialOutcome::Connected)
-}
-
 /// What a reply means, once it counts.
-async fn conclude(router: &Arc<Inner>, attempt: &Attempt<'_>, reply: Vec<u8>, secret: &SharedSecret) -> DialOutcome {
+async fn conclude(router: &Arc<Inner>, attempt: &Attempt<'_>, reply: Vec<u8>, entry: &Entry) -> DialOutcome {
     let Ok(packet) = Packet::parse(&reply) else {
         return DialOutcome::Timeout; // not reached: the reply was parsed before it counted
     };
     match packet.code() {
-        Code::ACCESS_ACCEPT => router.transport.count(Count::Accepts),
+        Code::ACCESS_ACCEPT => router.transport.count(entry.id, Count::Accepts),
         Code::ACCESS_REJECT => {
-            router.transport.count(Count::Rejects);
+            router.transport.count(entry.id, Count::Rejects);
             return rejected(&packet);
         }
         _ => return DialOutcome::Failed(Failure::Challenged),
     }
-    let complaint = attempt.complaint(&packet, secret);
+    let complaint = attempt.complaint(&packet, &entry.secret);
     let grant = attempt.grant(router, &packet);
     let start = if complaint.is_some() { StartNotice::AtOnce } else { attempt.dial.start };
     let Some(tunnel) = tunnel::raise(router, grant, start) else {

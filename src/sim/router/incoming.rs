@@ -6,15 +6,19 @@
 use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::net::UdpSocket;
+use tokio_util::sync::DropGuard;
 
 use super::config::{CountFrom, DisconnectHabit, ForeignAttributes, IncomingConfig};
+use super::state::path;
+use super::state::value::Value;
+use super::trace::Way;
 use super::tunnel::{self, TunnelState};
-use super::{Inner, lock};
+use super::{Inner, lock, radius};
 use crate::proto::radius::packet::PACKET_MAX_BYTES;
 use crate::proto::radius::{
     Attribute, AttributeType, Code, Opening, Packet, PacketBuilder, SharedSecret, Signature, VendorType, attribute,
@@ -71,7 +75,49 @@ pub struct IncomingCounters {
     unknown_addresses: AtomicU64,
 }
 
+/// The listener: what it counts, its habits, and where it is.
+pub(super) struct Incoming {
+    pub(super) counters: IncomingCounters,
+    pub(super) habits: IncomingConfig,
+    habit: Mutex<DisconnectHabit>,
+    place: Mutex<Option<Place>>,
+}
+
+/// An open port.
+struct Place {
+    address: SocketAddr,
+    _close: DropGuard,
+}
+
+impl Incoming {
+    pub(super) fn new(habits: IncomingConfig) -> Self {
+        let habit = Mutex::new(habits.disconnects);
+        Self { counters: IncomingCounters::default(), habits, habit, place: Mutex::new(None) }
+    }
+
+    pub(super) fn treat_disconnects(&self, habit: DisconnectHabit) {
+        *lock(&self.habit) = habit;
+    }
+
+    /// Where it is, whether it takes anything or not.
+    pub(super) fn address(&self) -> Option<SocketAddr> {
+        lock(&self.place).as_ref().map(|place| place.address)
+    }
+}
+
 impl IncomingCounters {
+    /// A request of the router's own User Manager, done.
+    pub(super) fn acked(&self) {
+        self.requests.fetch_add(1, Ordering::Relaxed);
+        self.acks.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn reset(&self) {
+        for counter in [&self.requests, &self.bad_requests, &self.acks, &self.naks] {
+            counter.store(0, Ordering::Relaxed);
+        }
+    }
+
     /// Requests from known addresses.
     pub fn requests(&self) -> u64 {
         self.requests.load(Ordering::Relaxed)
@@ -105,29 +151,59 @@ struct Answered {
     answer: Vec<u8>,
 }
 
-/// Opens the listener if there is to be one.
-pub(super) async fn listen(router: &Arc<Inner>) -> io::Result<Option<SocketAddr>> {
-    let Some(config) = router.config.incoming.clone() else { return Ok(None) };
-    let socket = UdpSocket::bind(config.bind).await?;
-    let address = socket.local_addr()?;
-    router.spawn(serve(router.clone(), config, socket));
-    Ok(Some(address))
+/// Opens the port and says in the menu which it is. With `accept=no` it is open and takes nothing.
+pub(super) fn listen(router: &Arc<Inner>) -> io::Result<()> {
+    let address = open(router, router.incoming.habits.bind)?;
+    lock(&router.state).put_single(path::INCOMING, "port", Value::Number(address.port().into()));
+    Ok(())
 }
 
-async fn serve(router: Arc<Inner>, config: IncomingConfig, socket: UdpSocket) {
+/// Moves to the port that the menu says.
+pub(super) fn follow(router: &Arc<Inner>) {
+    let port = lock(&router.state).single(path::INCOMING).and_then(|row| row.number("port"));
+    let Some(port) = port.and_then(|port| u16::try_from(port).ok()) else { return };
+    if router.incoming.address().is_some_and(|address| address.port() == port) {
+        return;
+    }
+    if let Err(error) = open(router, SocketAddr::new(router.incoming.habits.bind.ip(), port)) {
+        lock(&router.incoming.place).take();
+        let line = format!("incoming port {port} cannot be opened: {error}");
+        lock(&router.state).log(router.clock.now(), "radius,error", line);
+    }
+}
+
+fn open(router: &Arc<Inner>, address: SocketAddr) -> io::Result<SocketAddr> {
+    let socket = std::net::UdpSocket::bind(address)?;
+    socket.set_nonblocking(true)?;
+    let socket = UdpSocket::from_std(socket)?;
+    let address = socket.local_addr()?;
+    let closed = router.stop.child_token();
+    router.spawn({
+        let (router, closed) = (router.clone(), closed.clone());
+        async move {
+            closed.run_until_cancelled(serve(router, socket)).await;
+        }
+    });
+    *lock(&router.incoming.place) = Some(Place { address, _close: closed.drop_guard() });
+    Ok(address)
+}
+
+async fn serve(router: Arc<Inner>, socket: UdpSocket) {
     let mut buffer = vec![0; PACKET_MAX_BYTES];
     let mut answered: VecDeque<Answered> = VecDeque::new();
     loop {
         // An error here is the echo of a closed port (ICMP): the next datagram may be fine.
         let Ok((length, source)) = socket.recv_from(&mut buffer).await else { continue };
         let datagram = &buffer[..length];
-        if router.transport.faults().loses_order() {
+        let accepts = lock(&router.state).setting(path::INCOMING, "accept");
+        if !accepts || router.transport.faults().loses_order() {
             continue;
         }
+        router.trace.packet(source, Way::In, datagram);
         let before = answered.iter().find(|answered| answered.source == source && answered.request == datagram);
         let answer = match before {
             Some(before) => Some(before.answer.clone()),
-            None => take(&router, &config, datagram, source),
+            None => take(&router, datagram, source),
         };
         let Some(answer) = answer else { continue };
         if before.is_none() {
@@ -135,6 +211,7 @@ async fn serve(router: Arc<Inner>, config: IncomingConfig, socket: UdpSocket) {
             answered.push_front(Answered { source, request: datagram.to_vec(), answer: answer.clone() });
         }
         if !router.transport.faults().loses_answer() {
+            router.trace.packet(source, Way::Out, &answer);
             // A sender that is gone by now is its own trouble.
             let _ = socket.send_to(&answer, source).await;
         }
@@ -142,28 +219,23 @@ async fn serve(router: Arc<Inner>, config: IncomingConfig, socket: UdpSocket) {
 }
 
 /// The answer to a datagram; `None` is silence.
-fn take(router: &Arc<Inner>, config: &IncomingConfig, datagram: &[u8], source: SocketAddr) -> Option<Vec<u8>> {
+fn take(router: &Arc<Inner>, datagram: &[u8], source: SocketAddr) -> Option<Vec<u8>> {
     let count = |counter: &AtomicU64| {
         counter.fetch_add(1, Ordering::Relaxed);
     };
-    let counters = &router.incoming;
-    let entries: Vec<&SharedSecret> = router
-        .config
-        .servers
-        .iter()
-        .filter(|server| server.auth.ip() == source.ip())
-        .map(|server| &server.secret)
-        .collect();
+    let counters = &router.incoming.counters;
+    let entries = radius::secrets_of(&lock(&router.state), source.ip());
     if entries.is_empty() {
         count(&counters.unknown_addresses);
+        let line = format!("unknown address {}, dropping", source.ip());
+        lock(&router.state).log(router.clock.now(), "radius,error", line);
         return None;
     }
     count(&counters.requests);
     let packet = Packet::parse(datagram).ok();
     let packet = packet.filter(|packet| matches!(packet.code(), Code::DISCONNECT_REQUEST | Code::COA_REQUEST));
     let signed = packet.and_then(|packet| {
-        let check =
-            |secret: &&SharedSecret| Some((sign::check_hashed_request(&packet, secret).ok()?, (*secret).clone()));
+        let check = |secret: &SharedSecret| Some((sign::check_hashed_request(&packet, secret).ok()?, secret.clone()));
         entries.iter().find_map(check).map(|(signature, secret)| (packet, signature, secret))
     });
     let Some((packet, signature, secret)) = signed else {
@@ -171,8 +243,8 @@ fn take(router: &Arc<Inner>, config: &IncomingConfig, datagram: &[u8], source: S
         return None;
     };
     let verdict = match packet.code() {
-        Code::DISCONNECT_REQUEST => disconnect(router, config, &packet)?,
-        _ => change(router, config, &packet),
+        Code::DISCONNECT_REQUEST => disconnect(router, &packet)?,
+        _ => change(router, &packet),
     };
     count(if verdict.is_ok() { &counters.acks } else { &counters.naks });
     Some(answer(&packet, signature, &secret, verdict))
@@ -182,8 +254,9 @@ fn take(router: &Arc<Inner>, config: &IncomingConfig, datagram: &[u8], source: S
 type Verdict = Result<(), u32>;
 
 /// Cuts what is meant; `None` is silence.
-fn disconnect(router: &Arc<Inner>, config: &IncomingConfig, packet: &Packet<'_>) -> Option<Verdict> {
-    let habit = *lock(&router.habit);
+fn disconnect(router: &Arc<Inner>, packet: &Packet<'_>) -> Option<Verdict> {
+    let config = &router.incoming.habits;
+    let habit = *lock(&router.incoming.habit);
     if habit == DisconnectHabit::Ignore {
         return None;
     }
@@ -203,7 +276,8 @@ fn disconnect(router: &Arc<Inner>, config: &IncomingConfig, packet: &Packet<'_>)
 }
 
 /// Changes what may be changed of what is meant.
-fn change(router: &Arc<Inner>, config: &IncomingConfig, packet: &Packet<'_>) -> Verdict {
+fn change(router: &Arc<Inner>, packet: &Packet<'_>) -> Verdict {
+    let config = &router.incoming.habits;
     let known = |attribute: Attribute<'_>| identifies(&attribute) || changes(&attribute);
     if config.foreign == ForeignAttributes::Refuse && !packet.attributes().all(known) {
         return Err(UNSUPPORTED_ATTRIBUTE);
@@ -217,7 +291,12 @@ fn change(router: &Arc<Inner>, config: &IncomingConfig, packet: &Packet<'_>) -> 
             tunnel.expire_at(from + Duration::from_secs(seconds.into()));
         }
         if let Some(rate) = packet.vendor(VendorType::MIKROTIK_RATE_LIMIT) {
-            tunnel.limit_rate(String::from_utf8_lossy(rate).into_owned());
+            tunnel.limit_rate(router, String::from_utf8_lossy(rate).into_owned());
+        }
+        let filters: Vec<String> =
+            packet.all(AttributeType::FILTER_ID).map(|filter| String::from_utf8_lossy(filter).into_owned()).collect();
+        if !filters.is_empty() {
+            tunnel.filter(router, &filters);
         }
     }
     Ok(())
@@ -253,7 +332,7 @@ fn fits(router: &Inner, tunnel: &TunnelState, attribute: &Attribute<'_>) -> bool
         AttributeType::NAS_PORT => attribute::integer(value) == Some(grant.nas_port),
         AttributeType::CALLING_STATION_ID => value == grant.dial.caller.as_bytes(),
         AttributeType::CALLED_STATION_ID => value == grant.dial.called.as_bytes(),
-        AttributeType::NAS_IDENTIFIER => value == router.config.identity.as_bytes(),
+        AttributeType::NAS_IDENTIFIER => value == router.identity().as_bytes(),
         AttributeType::NAS_IP_ADDRESS | AttributeType::NAS_IPV6_ADDRESS => {
             attribute::address(value) == Some(router.nas_ip())
         }

@@ -2,23 +2,43 @@
 //!
 //! | module | is |
 //! |---|---|
-//! | [`config`] | what an operator would have typed into `/radius`, `/radius/incoming`, `/ppp/aaa` |
+//! | [`config`] [`version`] | what an operator would have typed in, and into which RouterOS |
+//! | `state` `command` | the menus, and what `print`, `set` and their like do to them: one state for all below |
 //! | [`dial`] | a VPN client dials: what it brings, how it ends |
+//! | `local` `user_manager` `radius` | who is asked: the router itself, its User Manager, its `/radius` entries |
 //! | `attempt` | the Access-Request, and the client's checks of the Accept |
-//! | [`tunnel`] | one connection: its timers, its end |
+//! | [`tunnel`] `footprint` `profile` | one connection: its timers, its end, what it leaves in the menus, its terms |
+//! | `firewall` | whether its traffic passes |
 //! | [`accounting`] | Start, Interim, Stop, On, Off |
 //! | [`incoming`] | Disconnect- and CoA-Requests |
 //! | [`transport`] | one socket: identifiers, resends, which replies count |
+//! | [`api`] | the API over TCP and TLS, and what goes wrong with it |
+//! | [`console`] `trace` | the operator's hands and eyes |
 //!
 //! What it does follows MikroTik's documentation and field reports; what neither says is behind a switch.
 
 pub mod accounting;
+pub mod api;
 mod attempt;
+mod command;
 pub mod config;
+pub mod console;
 pub mod dial;
+mod effect;
+mod firewall;
+mod footprint;
 pub mod incoming;
+mod local;
+mod monitor;
+mod profile;
+mod radius;
+mod seed;
+mod state;
+mod trace;
 pub mod transport;
 pub mod tunnel;
+mod user_manager;
+pub mod version;
 
 use std::collections::{BTreeSet, HashMap};
 use std::io;
@@ -26,26 +46,38 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use tokio::sync::broadcast;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
 pub use accounting::{Cause, Delivery};
+pub use api::faults::ApiFaults;
+pub use api::{ApiConfig, Certificate, Chunks, LoginForm, ServiceUser};
+pub use command::trap::Trap;
 pub use config::{
-    CountFrom, DisconnectHabit, ForeignAttributes, IncomingConfig, RequireMessageAuth, RouterConfig, Server,
+    CountFrom, DisabledSecret, DisconnectHabit, ForeignAttributes, IncomingConfig, RequireMessageAuth, RouterConfig,
+    Server, UserManager,
 };
+pub use console::ShownRow;
 pub use dial::{Dial, DialOutcome, Encryption, Failure, HangUp, Method, Service, StartNotice};
 pub use incoming::IncomingCounters;
 pub use transport::{Counters, Faults};
 pub use tunnel::Tunnel;
+pub use version::RosVersion;
 
 use crate::clock::Clock;
-use crate::proto::radius::{AttributeType, BuildError, Opening, PacketBuilder};
+use crate::proto::radius::{AttributeType, BuildError, PacketBuilder};
 use crate::secret::Secret;
+use api::Api;
+use incoming::Incoming;
+use state::value::Value;
+use state::{State, path};
+use trace::Trace;
 use transport::Transport;
 use tunnel::TunnelState;
 
-/// How many addresses the pool has: the tunnels that one simulated router can hold.
-const POOL_SIZE: u32 = 4096;
+/// How many addresses of a pool are looked at: more tunnels than one simulated router holds.
+const POOL_SIZE_MAX: u32 = 65_536;
 /// Session numbers are five hexadecimal digits.
 const SESSION_NUMBER_MASK: u32 = 0xf_ffff;
 /// The reboot digit is one hexadecimal digit.
@@ -58,7 +90,6 @@ const FIRST_NAS_PORT: u32 = 0xf0_0000;
 /// A running router. Dropping it pulls the plug: its tasks end, nothing more is sent.
 pub struct SimRouter {
     inner: Arc<Inner>,
-    incoming: Option<SocketAddr>,
     _stop: DropGuard,
 }
 
@@ -66,12 +97,13 @@ pub struct SimRouter {
 pub(crate) struct Inner {
     config: RouterConfig,
     clock: Arc<dyn Clock>,
+    state: Mutex<State>,
     transport: Transport,
-    incoming: IncomingCounters,
-    habit: Mutex<DisconnectHabit>,
+    incoming: Incoming,
+    api: Api,
+    trace: Arc<Trace>,
     tunnels: Mutex<HashMap<String, Arc<TunnelState>>>,
-    local_secrets: Mutex<HashMap<String, Secret>>,
-    pool: Mutex<BTreeSet<u32>>,
+    leased: Mutex<BTreeSet<Ipv4Addr>>,
     reboots: AtomicU32,
     sessions: AtomicU32,
     tasks: TaskTracker,
@@ -82,28 +114,32 @@ impl SimRouter {
     /// Binds the sockets and starts listening.
     ///
     /// # Errors
-    /// A socket cannot be bound.
+    /// A socket cannot be bound, or the certificate of the API cannot be used.
     pub async fn start(config: RouterConfig, clock: Arc<dyn Clock>) -> io::Result<Self> {
         let stop = CancellationToken::new();
-        let transport = Transport::bind(config.bind).await?;
-        let habit = config.incoming.as_ref().map_or(DisconnectHabit::Obey, |incoming| incoming.disconnects);
+        let trace = Arc::new(Trace::default());
+        let transport = Transport::bind(config.bind, trace.clone()).await?;
+        let habits = config.incoming.clone().unwrap_or_else(|| IncomingConfig::new(config.bind));
         let inner = Arc::new(Inner {
-            config,
-            clock,
+            state: Mutex::new(seed::state(&config, clock.now())),
             transport,
-            incoming: IncomingCounters::default(),
-            habit: Mutex::new(habit),
+            incoming: Incoming::new(habits),
+            api: Api::new(config.api.clone())?,
+            trace,
             tunnels: Mutex::default(),
-            local_secrets: Mutex::default(),
-            pool: Mutex::default(),
+            leased: Mutex::default(),
             reboots: AtomicU32::new(0),
             sessions: AtomicU32::new(0),
             tasks: TaskTracker::new(),
             stop: stop.clone(),
+            config,
+            clock,
         });
         inner.spawn(transport::receive(inner.clone()));
-        let incoming = incoming::listen(&inner).await?;
-        Ok(Self { inner, incoming, _stop: stop.drop_guard() })
+        inner.spawn(keep_leases(inner.clone()));
+        incoming::listen(&inner)?;
+        api::listen(&inner)?;
+        Ok(Self { inner, _stop: stop.drop_guard() })
     }
 
     /// A VPN client dials in. Returns once the client is connected or knows that it will not be.
@@ -113,13 +149,10 @@ impl SimRouter {
         dial::dial(&self.inner, dial).await
     }
 
-    /// Power off and on: every tunnel is gone without a Stop, Acct-Session-Ids get the next reboot digit.
+    /// Power off and on: every tunnel is gone without a Stop, Acct-Session-Ids get the next reboot digit; connections to
+    /// the API are gone, and with them what lived in memory alone: leases, the log, who is logged in.
     pub fn reboot(&self) {
-        self.inner.reboots.fetch_add(1, Ordering::Relaxed);
-        self.inner.sessions.store(0, Ordering::Relaxed);
-        for tunnel in self.inner.tunnels() {
-            tunnel::vanish(&self.inner, &tunnel, Cause::NasReboot);
-        }
+        self.inner.reboot();
     }
 
     /// Sends Accounting-On.
@@ -134,7 +167,11 @@ impl SimRouter {
 
     /// Adds a `/ppp/secret`: this user is let in by the router itself, RADIUS is not asked.
     pub fn local_secret(&self, name: &str, password: Secret) {
-        lock(&self.inner.local_secrets).insert(name.to_owned(), password);
+        let mut state = lock(&self.inner.state);
+        if let Some((id, _)) = state.named(path::SECRET, name) {
+            state.remove(path::SECRET, id);
+        }
+        state.insert(path::SECRET, vec![("name", Value::text(name)), ("password", Value::Secret(password))]);
     }
 
     /// The connections that are up, in no order.
@@ -150,7 +187,7 @@ impl SimRouter {
 
     /// The numbers of `/radius/incoming/monitor`.
     pub fn incoming_counters(&self) -> &IncomingCounters {
-        &self.inner.incoming
+        &self.inner.incoming.counters
     }
 
     /// What goes wrong on the wire, to be set at any time.
@@ -160,12 +197,38 @@ impl SimRouter {
 
     /// From now on Disconnect-Requests are treated so.
     pub fn treat_disconnects(&self, habit: DisconnectHabit) {
-        *lock(&self.inner.habit) = habit;
+        self.inner.incoming.treat_disconnects(habit);
     }
 
     /// Where Disconnect and CoA are listened for; `None` if they are not accepted.
     pub fn incoming_addr(&self) -> Option<SocketAddr> {
-        self.incoming
+        let accepts = lock(&self.inner.state).setting(path::INCOMING, "accept");
+        self.inner.incoming.address().filter(|_| accepts)
+    }
+
+    /// Where the API listens (`/ip/service api`); `None` while it does not.
+    pub fn api_addr(&self) -> Option<SocketAddr> {
+        self.inner.api.plain_addr()
+    }
+
+    /// Where the API listens for TLS (`/ip/service api-ssl`); `None` while it does not.
+    pub fn api_tls_addr(&self) -> Option<SocketAddr> {
+        self.inner.api.tls_addr()
+    }
+
+    /// What goes wrong with the API, to be set at any time.
+    pub fn api_faults(&self) -> ApiFaults {
+        ApiFaults { router: self.inner.clone() }
+    }
+
+    /// What went over the lines: API sentences and RADIUS packets, secrets as `***`. The last 10,000 lines.
+    pub fn trace(&self) -> Vec<String> {
+        self.inner.trace.lines()
+    }
+
+    /// The same lines as they come; who reads too slowly misses some.
+    pub fn follow_trace(&self) -> broadcast::Receiver<String> {
+        self.inner.trace.follow()
     }
 
     /// Where requests come from.
@@ -174,8 +237,8 @@ impl SimRouter {
     }
 
     /// `/system/identity`.
-    pub fn identity(&self) -> &str {
-        &self.inner.config.identity
+    pub fn identity(&self) -> String {
+        self.inner.identity()
     }
 }
 
@@ -209,35 +272,67 @@ impl Inner {
         (format!("{id:08x}"), FIRST_NAS_PORT + number)
     }
 
-    /// A free address of the pool, the lowest first; `None` if all are in use.
-    fn lease_address(&self) -> Option<Ipv4Addr> {
-        let mut pool = lock(&self.pool);
-        let free = (0..POOL_SIZE).find(|offset| !pool.contains(offset))?;
-        pool.insert(free);
-        Some(Ipv4Addr::from(u32::from(self.config.pool_start).wrapping_add(free)))
+    /// The lowest free address of a pool, by default of the router's own; an address is a pool of itself. `None` if all
+    /// are in use.
+    fn lease_address(&self, pool: Option<&str>) -> Option<Ipv4Addr> {
+        let pool = pool.unwrap_or(seed::POOL);
+        let ranges = match pool.parse::<Ipv4Addr>() {
+            Ok(_) => pool.to_owned(),
+            Err(_) => lock(&self.state).named(path::POOL, pool)?.1.text("ranges"),
+        };
+        let mut leased = lock(&self.leased);
+        let free = ranges.split(',').filter_map(seed::range).flatten().take(POOL_SIZE_MAX as usize);
+        let free = free.map(Ipv4Addr::from).find(|address| !leased.contains(address))?;
+        leased.insert(free);
+        Some(free)
     }
 
     fn release_address(&self, address: Ipv4Addr) {
-        lock(&self.pool).remove(&u32::from(address).wrapping_sub(u32::from(self.config.pool_start)));
+        lock(&self.leased).remove(&address);
     }
 
-    /// Whether requests open with a Message-Authenticator.
-    fn opening(&self) -> Opening {
-        match self.config.require_message_auth {
-            RequireMessageAuth::YesForRequestResp => Opening::MessageAuthenticator,
-            RequireMessageAuth::No => Opening::Bare,
+    /// Power off and on.
+    fn reboot(self: &Arc<Self>) {
+        self.reboots.fetch_add(1, Ordering::Relaxed);
+        self.sessions.store(0, Ordering::Relaxed);
+        for tunnel in self.tunnels() {
+            tunnel::vanish(self, &tunnel, Cause::NasReboot);
         }
+        self.api.end_all();
+        lock(&self.state).restart(self.clock.now());
+    }
+
+    /// `/system/identity`.
+    fn identity(&self) -> String {
+        lock(&self.state).single(path::IDENTITY).map(|row| row.text("name")).unwrap_or_default()
     }
 
     /// Which router it is: NAS-Identifier, NAS-IP-Address or NAS-IPv6-Address.
     fn push_identity(&self, packet: &mut PacketBuilder) -> Result<(), BuildError> {
-        packet.push(AttributeType::NAS_IDENTIFIER, self.config.identity.as_bytes())?;
+        packet.push(AttributeType::NAS_IDENTIFIER, self.identity().as_bytes())?;
         let kind = match self.nas_ip() {
             IpAddr::V4(_) => AttributeType::NAS_IP_ADDRESS,
             IpAddr::V6(_) => AttributeType::NAS_IPV6_ADDRESS,
         };
         packet.push_address(kind, self.nas_ip())?;
         Ok(())
+    }
+}
+
+/// Lets list entries vanish when they have lived their time, so that who listens hears of it.
+async fn keep_leases(router: Arc<Inner>) {
+    let changed = lock(&router.state).due_changed();
+    loop {
+        let due = lock(&router.state).next_due();
+        tokio::select! {
+            () = changed.notified() => {}
+            () = async {
+                match due {
+                    Some(due) => router.clock.sleep_until(due).await,
+                    None => std::future::pending().await,
+                }
+            } => lock(&router.state).advance(router.clock.now()),
+        }
     }
 }
 

@@ -15,6 +15,8 @@ use tokio::net::UdpSocket;
 use tokio::sync::{Semaphore, SemaphorePermit, mpsc};
 use tokio::time::{Instant, timeout_at};
 
+use super::state::table::Id;
+use super::trace::{Trace, Way};
 use super::{Inner, lock};
 use crate::proto::radius::Packet;
 use crate::proto::radius::packet::PACKET_MAX_BYTES;
@@ -39,6 +41,19 @@ pub struct Counters {
     pub timeouts: u64,
     /// Replies that were not in order.
     pub bad_replies: u64,
+}
+
+impl Counters {
+    fn read(number: impl Fn(Count) -> u64) -> Self {
+        Self {
+            requests: number(Count::Requests),
+            accepts: number(Count::Accepts),
+            rejects: number(Count::Rejects),
+            resends: number(Count::Resends),
+            timeouts: number(Count::Timeouts),
+            bad_replies: number(Count::BadReplies),
+        }
+    }
 }
 
 /// Which of the counters.
@@ -108,8 +123,12 @@ pub(super) struct Transport {
     waiting: Mutex<HashMap<u8, Waiting>>,
     next_identifier: AtomicU32,
     permits: Semaphore,
+    /// Of the client as a whole, since it was started.
     counters: [AtomicU64; 6],
+    /// Of each entry, since they were reset.
+    by_entry: Mutex<HashMap<Id, Numbers>>,
     faults: Faults,
+    trace: Arc<Trace>,
 }
 
 struct Waiting {
@@ -131,15 +150,20 @@ impl Drop for Reservation<'_> {
     }
 }
 
-/// How long and how often one server is asked.
+/// Who is asked, on behalf of which `/radius` entry, how long and how often.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Patience {
+pub(super) struct Asked {
+    pub(super) entry: Id,
+    pub(super) server: SocketAddr,
     pub(super) timeout: Duration,
     pub(super) tries: u32,
 }
 
+/// Numbers of one entry.
+type Numbers = [u64; 6];
+
 impl Transport {
-    pub(super) async fn bind(address: IpAddr) -> io::Result<Self> {
+    pub(super) async fn bind(address: IpAddr, trace: Arc<Trace>) -> io::Result<Self> {
         let socket = UdpSocket::bind((address, 0)).await?;
         Ok(Self {
             local_addr: socket.local_addr()?,
@@ -148,7 +172,9 @@ impl Transport {
             next_identifier: AtomicU32::new(0),
             permits: Semaphore::new(IN_FLIGHT_MAX),
             counters: Default::default(),
+            by_entry: Mutex::default(),
             faults: Faults::default(),
+            trace,
         })
     }
 
@@ -160,20 +186,29 @@ impl Transport {
         &self.faults
     }
 
-    pub(super) fn count(&self, what: Count) {
+    /// Counts for an entry and for the client.
+    pub(super) fn count(&self, entry: Id, what: Count) {
+        lock(&self.by_entry).entry(entry).or_default()[what as usize] += 1;
+        self.count_stray(what);
+    }
+
+    /// Counts what belongs to no entry.
+    fn count_stray(&self, what: Count) {
         self.counters[what as usize].fetch_add(1, Ordering::Relaxed);
     }
 
+    /// The numbers of an entry of `/radius`.
+    pub(super) fn counters_of(&self, entry: Id) -> Counters {
+        let numbers = lock(&self.by_entry).get(&entry).copied().unwrap_or_default();
+        Counters::read(|what| numbers[what as usize])
+    }
+
+    pub(super) fn reset_counters(&self, entry: Id) {
+        lock(&self.by_entry).remove(&entry);
+    }
+
     pub(super) fn counters(&self) -> Counters {
-        let read = |what: Count| self.counters[what as usize].load(Ordering::Relaxed);
-        Counters {
-            requests: read(Count::Requests),
-            accepts: read(Count::Accepts),
-            rejects: read(Count::Rejects),
-            resends: read(Count::Resends),
-            timeouts: read(Count::Timeouts),
-            bad_replies: read(Count::BadReplies),
-        }
+        Counters::read(|what| self.counters[what as usize].load(Ordering::Relaxed))
     }
 
     /// Asks one server until `is_good` takes a reply, given the Request Authenticator; `None` after the last try.
@@ -181,33 +216,33 @@ impl Transport {
     /// Every transmission is the same octets.
     pub(super) async fn exchange(
         &self,
-        server: SocketAddr,
-        patience: Patience,
+        asked: Asked,
         request: impl FnOnce(u8) -> Vec<u8>,
         is_good: impl Fn(&Packet<'_>, &[u8; 16]) -> bool,
     ) -> Option<Vec<u8>> {
-        let mut reservation = self.reserve(server).await?;
+        let mut reservation = self.reserve(asked.server).await?;
         let octets = request(reservation.identifier);
         let sent = Packet::parse(&octets).ok().map(|packet| *packet.authenticator())?;
-        self.count(Count::Requests);
-        for attempt in 0..patience.tries {
+        self.count(asked.entry, Count::Requests);
+        for attempt in 0..asked.tries {
             if attempt > 0 {
-                self.count(Count::Resends);
+                self.count(asked.entry, Count::Resends);
             }
-            self.transmit(&octets, server).await;
-            let deadline = Instant::now() + patience.timeout;
+            self.transmit(&octets, asked.server).await;
+            let deadline = Instant::now() + asked.timeout;
             while let Ok(Some(reply)) = timeout_at(deadline, reservation.replies.recv()).await {
                 if Packet::parse(&reply).is_ok_and(|packet| is_good(&packet, &sent)) {
                     return Some(reply);
                 }
-                self.count(Count::BadReplies);
+                self.count(asked.entry, Count::BadReplies);
             }
         }
-        self.count(Count::Timeouts);
+        self.count(asked.entry, Count::Timeouts);
         None
     }
 
     async fn transmit(&self, octets: &[u8], server: SocketAddr) {
+        self.trace.packet(server, Way::Out, octets);
         if take_one(&self.faults.requests_to_lose) {
             return;
         }
@@ -235,15 +270,16 @@ impl Transport {
         if take_one(&self.faults.replies_to_lose) {
             return;
         }
+        self.trace.packet(source, Way::In, datagram);
         let Some(identifier) = datagram.get(1) else {
-            return self.count(Count::BadReplies);
+            return self.count_stray(Count::BadReplies);
         };
         match lock(&self.waiting).get(identifier) {
             Some(waiting) if waiting.server == source => {
                 // Full means that enough replies wait to be looked at.
                 let _ = waiting.replies.try_send(datagram.to_vec());
             }
-            Some(_) => self.count(Count::BadReplies),
+            Some(_) => self.count_stray(Count::BadReplies),
             None => {} // late or twice: the request is answered or given up
         }
     }

@@ -10,15 +10,29 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::accounting::{self, Cause, Delivery, RECORDS_MAX, Record, Status, Traffic};
 use super::attempt;
 use super::dial::{Dial, StartNotice};
+use super::firewall::{self, Flow};
+use super::footprint::Footprint;
 use super::{Inner, lock};
 use crate::clock::Timestamp;
 use crate::proto::radius::{AttributeType, BuildError, PacketBuilder};
 
-/// Who checked the password: Acct-Authentic, RFC 2866 §5.6.
+/// Who checked the password.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Authentic {
-    Radius = 1,
-    Local = 2,
+    Radius,
+    Local,
+    /// The router's own: nobody else is told.
+    UserManager,
+}
+
+impl Authentic {
+    /// Acct-Authentic, RFC 2866 §5.6.
+    const fn number(self) -> u32 {
+        match self {
+            Self::Radius | Self::UserManager => 1,
+            Self::Local => 2,
+        }
+    }
 }
 
 /// What a connection may do.
@@ -30,25 +44,36 @@ pub(super) struct Grant {
     pub(super) authentic: Authentic,
     pub(super) class: Vec<Vec<u8>>,
     pub(super) address: Option<Ipv4Addr>,
+    /// Where the address comes from if it is not given: a pool by name, or an address after all.
+    pub(super) pool: Option<String>,
     pub(super) session_timeout: Option<Duration>,
     pub(super) interim: Option<Duration>,
     pub(super) rate_limit: Option<String>,
+    /// Address lists that the client's address is in while it is connected.
+    pub(super) lists: Vec<String>,
+    /// Every Filter-Id.
+    pub(super) filters: Vec<String>,
+    pub(super) interface_list: Option<String>,
     pub(super) accept: Vec<u8>,
 }
 
 impl Grant {
-    /// A local user's: nothing from RADIUS.
-    pub(super) fn local(dial: &Dial, session_id: String, nas_port: u32, interim: Option<Duration>) -> Self {
+    /// One without terms.
+    pub(super) fn new(dial: &Dial, session_id: String, nas_port: u32, authentic: Authentic) -> Self {
         Self {
             dial: dial.clone(),
             session_id,
             nas_port,
-            authentic: Authentic::Local,
+            authentic,
             class: Vec::new(),
             address: None,
+            pool: None,
             session_timeout: None,
-            interim,
+            interim: None,
             rate_limit: None,
+            lists: Vec::new(),
+            filters: Vec::new(),
+            interface_list: None,
             accept: Vec::new(),
         }
     }
@@ -61,6 +86,7 @@ pub(super) struct TunnelState {
     pub(super) started: Timestamp,
     expires: watch::Sender<Option<Timestamp>>,
     rate_limit: Mutex<Option<String>>,
+    footprint: Mutex<Footprint>,
     traffic: Mutex<Traffic>,
     records: mpsc::Sender<Record>,
     start: watch::Sender<Option<Delivery>>,
@@ -88,8 +114,14 @@ impl TunnelState {
         self.expires.send_replace(Some(at));
     }
 
-    pub(super) fn limit_rate(&self, rate: String) {
+    pub(super) fn limit_rate(&self, router: &Inner, rate: String) {
+        lock(&self.footprint).set_rate(&mut lock(&router.state), &rate);
         *lock(&self.rate_limit) = Some(rate);
+    }
+
+    /// From now on these are the Filter-Ids.
+    pub(super) fn filter(&self, router: &Inner, filters: &[String]) {
+        lock(&self.footprint).set_filters(&mut lock(&router.state), filters);
     }
 
     /// The attributes of a record: those of the Access-Request, then what is known since.
@@ -102,7 +134,7 @@ impl TunnelState {
         packet.push_integer(AttributeType::ACCT_STATUS_TYPE, record.status as u32)?;
         attempt::push_session(packet, &self.grant.dial, &self.grant.session_id, self.grant.nas_port)?;
         packet.push(AttributeType::FRAMED_IP_ADDRESS, &self.address.octets())?;
-        packet.push_integer(AttributeType::ACCT_AUTHENTIC, self.grant.authentic as u32)?;
+        packet.push_integer(AttributeType::ACCT_AUTHENTIC, self.grant.authentic.number())?;
         for class in &self.grant.class {
             packet.push(AttributeType::CLASS, class)?;
         }
@@ -135,7 +167,7 @@ fn push_usage(packet: &mut PacketBuilder, record: &Record) -> Result<(), BuildEr
 /// Brings a connection up; `None` if no address is left.
 pub(super) fn raise(router: &Arc<Inner>, mut grant: Grant, start: StartNotice) -> Option<Tunnel> {
     grant.interim = grant.interim.filter(|interval| !interval.is_zero()); // interim-update=0s means none
-    let address = grant.address.or_else(|| router.lease_address())?;
+    let address = grant.address.or_else(|| router.lease_address(grant.pool.as_deref()))?;
     let (records, queue) = mpsc::channel(RECORDS_MAX);
     let started = router.clock.now();
     let state = Arc::new(TunnelState {
@@ -143,6 +175,7 @@ pub(super) fn raise(router: &Arc<Inner>, mut grant: Grant, start: StartNotice) -
         started,
         expires: watch::Sender::new(grant.session_timeout.map(|lasting| started + lasting)),
         rate_limit: Mutex::new(grant.rate_limit.clone()),
+        footprint: Mutex::new(Footprint::appear(&mut lock(&router.state), &grant, address, started)),
         traffic: Mutex::default(),
         records,
         start: watch::Sender::new(None),
@@ -210,6 +243,8 @@ fn take_down(router: &Inner, tunnel: &TunnelState, cause: Cause) -> bool {
         if tunnel.grant.address.is_none() {
             router.release_address(tunnel.address);
         }
+        let cause = tunnel.ended.borrow().unwrap_or(Cause::NasReboot);
+        lock(&tunnel.footprint).vanish(&mut lock(&router.state), &tunnel.grant, cause, router.clock.now());
     }
     first
 }
@@ -281,6 +316,7 @@ impl Tunnel {
         traffic.output_octets = traffic.output_octets.wrapping_add(more.output_octets);
         traffic.input_packets = traffic.input_packets.wrapping_add(more.input_packets);
         traffic.output_packets = traffic.output_packets.wrapping_add(more.output_packets);
+        lock(&self.state.footprint).count(&mut lock(&self.router.state), &traffic);
     }
 
     /// User-Name as dialled.
@@ -303,7 +339,31 @@ impl Tunnel {
         self.state.address
     }
 
-    /// Session-Timeout of the Accept.
+    /// The name of its dynamic interface: `<l2tp-ann>`.
+    pub fn interface(&self) -> String {
+        lock(&self.state.footprint).interface().to_owned()
+    }
+
+    /// Whether a new connection from the client's address would be forwarded: `/ip/firewall/filter` as it stands now.
+    /// Nothing passes once the tunnel is down.
+    pub fn passes(&self) -> bool {
+        self.forwards(Flow::New)
+    }
+
+    /// The same for a connection that was opened before, which rules for `established` let through.
+    pub fn passes_established(&self) -> bool {
+        self.forwards(Flow::Established)
+    }
+
+    fn forwards(&self, flow: Flow) -> bool {
+        let interface = self.interface();
+        let mut state = lock(&self.router.state);
+        state.advance(self.router.clock.now());
+        let packet = firewall::Packet { source: self.state.address, interface: &interface, flow };
+        self.is_up() && firewall::forwards(&state, &packet)
+    }
+
+    /// Session-Timeout of the Accept or the profile.
     pub fn session_timeout(&self) -> Option<Duration> {
         self.state.grant.session_timeout
     }
