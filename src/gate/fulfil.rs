@@ -331,18 +331,18 @@ async fn fulfil_account(
         Err(fault) => return Err(fault),
     };
     let alike = alike(&found, name);
-    match (alike.as_slice(), state) {
-        ([], _) => Ok(Fulfilled::Nothing),
-        ([_], _) | (_, WantedState::Off) => {
-            // Names on a router differ by the case of their letters, ours do not: all that could be meant are shut.
+    let names: HashSet<&[u8]> = alike.iter().map(|account| account.name.as_slice()).collect();
+    match (names.len(), state) {
+        (0, _) => Ok(Fulfilled::Nothing),
+        // Names on a router differ by the case of their letters, ours do not: all that could be meant are shut.
+        (1, _) | (_, WantedState::Off) => {
             for account in alike {
                 change_account(api, router, account, state).await?;
             }
             Ok(Fulfilled::Proven)
         }
         (more, _) => {
-            let count = more.len();
-            Err(ApiFault::Ambiguous(format!("{count} accounts are called {name}, in letters of different case")))
+            Err(ApiFault::Ambiguous(format!("{more} accounts are called {name}, in letters of different case")))
         }
     }
 }
@@ -369,7 +369,7 @@ async fn change_account(
 }
 
 /// The router's accounts that a name of ours may mean.
-pub(super) fn alike<'a>(found: &'a [RouterAccount], name: &str) -> Vec<&'a RouterAccount> {
+fn alike<'a>(found: &'a [RouterAccount], name: &str) -> Vec<&'a RouterAccount> {
     let key = name_key(name);
     found.iter().filter(|account| name_key(&String::from_utf8_lossy(&account.name)) == key).collect()
 }

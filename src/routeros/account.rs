@@ -225,29 +225,36 @@ async fn activate(link: &Link, id: &[u8], customer: &str, profile: &str) -> Resu
 /// Changes the account of exactly this name.
 pub(super) async fn change(link: &Link, menu: Menu, name: &[u8], change: &AccountChange) -> Result<(), ApiFault> {
     let words = Words::of(link, menu).await?;
-    let id = find(link, &words, name).await?;
-    let set = || words.command("set").with(".id", &id);
+    let ids = find(link, &words, name).await?;
+    let set = |id: &String| words.command("set").with(".id", id);
+    if let AccountChange::Switch(to) = change {
+        // Two of a name can be there, for two services: one person's, so both are switched.
+        for id in &ids {
+            link.act(set(id).with("disabled", value::disabled(*to))).await?;
+        }
+        return Ok(());
+    }
+    let [id] = ids.as_slice() else { return Err(ApiFault::Ambiguous(shown(name))) };
     let command = match change {
-        AccountChange::Switch(to) => set().with("disabled", value::disabled(*to)),
-        AccountChange::Password(password) => set().with("password", password.expose()),
-        AccountChange::Retire { name } => set().with(words.name, name).with("disabled", "yes"),
-        AccountChange::Remove => words.command("remove").with(".id", &id),
+        AccountChange::Switch(_) => return Ok(()),
+        AccountChange::Password(password) => set(id).with("password", password.expose()),
+        AccountChange::Retire { name } => set(id).with(words.name, name).with("disabled", "yes"),
+        AccountChange::Remove => words.command("remove").with(".id", id),
     };
     link.act(command).await.map(drop)
 }
 
-/// Two of a name can be there: for two services.
-async fn find(link: &Link, words: &Words, name: &[u8]) -> Result<String, ApiFault> {
+/// The rows of exactly this name, one at least.
+async fn find(link: &Link, words: &Words, name: &[u8]) -> Result<Vec<String>, ApiFault> {
     let query = [b"?", words.name.as_bytes(), b"=", name].concat();
     let print = words.command("print").with(".proplist", format!(".id,{}", words.name)).query(query);
     let (wanted, property) = (name.to_vec(), words.name);
-    let mut ids = link.rows(print, move |row| (row.value(property) == Some(&wanted)).then(|| value::id(row))).await?;
-    let shown = || super::fault::short(&format!("the account {}", String::from_utf8_lossy(name)));
-    match (ids.pop(), ids.is_empty()) {
-        (Some(id), true) => Ok(id),
-        (Some(_), false) => Err(ApiFault::Ambiguous(shown())),
-        (None, _) => Err(ApiFault::Gone(shown())),
-    }
+    let ids = link.rows(print, move |row| (row.value(property) == Some(&wanted)).then(|| value::id(row))).await?;
+    if ids.is_empty() { Err(ApiFault::Gone(shown(name))) } else { Ok(ids) }
+}
+
+fn shown(name: &[u8]) -> String {
+    super::fault::short(&format!("the account {}", String::from_utf8_lossy(name)))
 }
 
 #[cfg(test)]
