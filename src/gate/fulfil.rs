@@ -16,7 +16,7 @@ use crate::domain::account::{Switch, name_key};
 use crate::domain::id::{AccountId, RouterId, WantId};
 use crate::domain::router::{Router, Scheme};
 use crate::domain::session::{LONGEST, Session};
-use crate::domain::want::{Thing, WantedState};
+use crate::domain::want::{RETIRED, Thing, WantedState};
 use crate::store::alarm::Raised;
 use crate::store::want::Want;
 use crate::store::{StoreError, Tx};
@@ -36,8 +36,6 @@ const FIRST_WAIT: Duration = Duration::from_secs(5);
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
 /// A lease outlives this many Interims that do not come.
 const INTERIMS: u32 = 3;
-/// What an account that is taken over is called on the router from then on.
-const RETIRED: &str = "radgram-";
 
 /// What became of a want.
 enum Fulfilled {
