@@ -126,11 +126,12 @@ async fn start_web(
             metrics_from: config.web.metrics_from.clone(),
         },
     );
-    let serve = web::serve(listener, web::router(state), cancel.clone());
+    let serve = web::serve(listener, web::router(state.clone()), cancel.clone());
     tracker.spawn(async move {
         if let Err(error) = serve.await {
             tracing::error!(%error, "the web UI has stopped");
         }
+        state.settled().await;
     });
     Ok(bound)
 }

@@ -225,8 +225,8 @@ async fn a_router_form_comes_back_with_the_message_at_the_field() {
         ]
     };
     browser.post("/routers", &good("office", "")).await.assert_form(&["the secret is empty"]);
-    browser.post("/routers", &good("office", SECRET)).await.assert_redirect("/routers");
-    browser.get("/routers").await.assert_page(&["office is added", "192.0.2.1"]);
+    browser.post("/routers", &good("office", SECRET)).await.assert_redirect("/routers/1/script");
+    browser.get("/routers/1").await.assert_page(&["office is added", "192.0.2.1"]);
     browser.post("/routers", &good("Office", SECRET)).await.assert_form(&["taken", "value=\"Office\""]);
     let kept = [
         ("name", "office 2"),
@@ -235,8 +235,8 @@ async fn a_router_form_comes_back_with_the_message_at_the_field() {
         ("coa_port", "3800"),
         ("message_authenticator", "require"),
     ];
-    browser.post("/routers/1", &kept).await.assert_redirect("/routers");
-    browser.get("/routers/1").await.assert_page(&["office 2", "3800", "<option selected>require"]);
+    browser.post("/routers/1/settings", &kept).await.assert_redirect("/routers/1");
+    browser.get("/routers/1/settings").await.assert_page(&["office 2", "3800", "<option selected>require"]);
     let routers = site.store.reader().routers().await.unwrap().routers;
     assert_eq!(routers[0].secret.expose_str(), Some(SECRET), "an empty field keeps the secret");
 }

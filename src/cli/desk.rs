@@ -22,6 +22,7 @@ use crate::store::{Reader, Store};
 pub(super) struct Desk {
     pub(super) gate: Arc<Gate>,
     pub(super) store: Store,
+    /// The way to the API of routers; nothing is connected before a command asks for it.
     fleet: Arc<Fleet>,
 }
 

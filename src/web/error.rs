@@ -1,11 +1,14 @@
 //! What a page answers when it cannot do what was asked: status and plain words.
 
 use std::any::Any;
+use std::time::Duration;
 
 use askama::Template;
 use askama_web::WebTemplate;
 use axum::body::Body;
+use axum::extract::{Request, State};
 use axum::http::{Response as HttpResponse, StatusCode, Uri};
+use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
 
 use super::visit::Shell;
@@ -28,6 +31,8 @@ pub(super) enum WebError {
     BadForm(StatusCode),
     /// The state does not allow it.
     Conflict(String),
+    /// It took longer than a page may take.
+    TooSlow(Duration),
     /// The database gives no answer.
     Store(StoreError),
     /// The web log-in could not be read or written.
@@ -81,6 +86,13 @@ impl IntoResponse for WebError {
             Self::NotFound(what) => (StatusCode::NOT_FOUND, "Not found", sentence(what)),
             Self::BadForm(status) => (status, "Not understood", "The form could not be read.".to_owned()),
             Self::Conflict(message) => (StatusCode::CONFLICT, "Not done", sentence(&message)),
+            Self::TooSlow(longest) => {
+                let message = format!(
+                    "There was no answer within {} s. What was asked for may still be done: look before you try again.",
+                    longest.as_secs()
+                );
+                (StatusCode::SERVICE_UNAVAILABLE, "Too slow", message)
+            }
             Self::Store(error) => {
                 tracing::error!(%error, "a page got no answer from the database");
                 (
@@ -116,6 +128,14 @@ pub(super) fn sentence(message: &str) -> String {
     let rest = letters.as_str();
     let end = if rest.ends_with(['.', '?', '!']) { "" } else { "." };
     format!("{first}{rest}{end}")
+}
+
+/// Ends a request that takes longer than this.
+pub(super) async fn in_time(State(longest): State<Duration>, request: Request, next: Next) -> Response {
+    match tokio::time::timeout(longest, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => WebError::TooSlow(longest).into_response(),
+    }
 }
 
 /// The fallback of all pages.

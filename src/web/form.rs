@@ -114,8 +114,22 @@ pub(super) struct Field {
 pub(super) enum Kind {
     Text,
     Password,
-    Number { min: u32, max: u32 },
-    Choice(Vec<String>),
+    Number {
+        min: u32,
+        max: u32,
+    },
+    /// Several lines.
+    Area,
+    Choice(Vec<Choice>),
+}
+
+/// One of the answers to choose from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Choice {
+    /// What is sent.
+    pub(super) word: String,
+    /// What is read.
+    pub(super) label: String,
 }
 
 /// Whether a field may stay empty.
@@ -160,9 +174,21 @@ impl Field {
         Self { value: value.to_owned(), ..Self::new(name, label, Kind::Number { min, max }) }
     }
 
+    pub(super) fn area(name: &str, label: &str, value: &str) -> Self {
+        Self { value: value.to_owned(), ..Self::new(name, label, Kind::Area) }
+    }
+
+    /// One of some words.
     pub(super) fn choice(name: &str, label: &str, value: &str, words: &[&str]) -> Self {
-        let words = words.iter().map(|word| (*word).to_owned()).collect();
-        Self { value: value.to_owned(), ..Self::new(name, label, Kind::Choice(words)) }
+        let words: Vec<(&str, &str)> = words.iter().map(|word| (*word, *word)).collect();
+        Self::labelled(name, label, value, &words)
+    }
+
+    /// One of some words, each with what it means.
+    pub(super) fn labelled(name: &str, label: &str, value: &str, choices: &[(&str, &str)]) -> Self {
+        let choices =
+            choices.iter().map(|(word, label)| Choice { word: (*word).to_owned(), label: (*label).to_owned() });
+        Self { value: value.to_owned(), ..Self::new(name, label, Kind::Choice(choices.collect())) }
     }
 
     pub(super) fn help(self, help: impl Into<String>) -> Self {
@@ -184,15 +210,19 @@ impl Field {
     /// The type of an `input`.
     pub(super) fn input_type(&self) -> &'static str {
         match self.kind {
-            Kind::Text | Kind::Choice(_) => "text",
+            Kind::Text | Kind::Area | Kind::Choice(_) => "text",
             Kind::Password => "password",
             Kind::Number { .. } => "number",
         }
     }
 
-    /// The words of a choice.
-    pub(super) fn words(&self) -> &[String] {
-        if let Kind::Choice(words) = &self.kind { words } else { &[] }
+    /// What can be chosen; nothing where something is typed.
+    pub(super) fn choices(&self) -> &[Choice] {
+        if let Kind::Choice(choices) = &self.kind { choices } else { &[] }
+    }
+
+    pub(super) fn is_area(&self) -> bool {
+        self.kind == Kind::Area
     }
 
     pub(super) fn range(&self) -> Option<(u32, u32)> {

@@ -32,16 +32,16 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderName, HeaderValue, header};
 use axum::middleware;
 use axum::routing::{get, post};
 use ipnet::IpNet;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
-use tower_http::timeout::TimeoutLayer;
 use tower_http::trace::TraceLayer;
 
 use self::throttle::Throttle;
@@ -51,6 +51,8 @@ use crate::gate::Gate;
 const BODY_BYTES: usize = 64 * 1024;
 /// Longest time for one request: a page reads a few lists, a log-in may wait for others' hashes.
 const REQUEST: Duration = Duration::from_secs(30);
+/// Longest time for a request that asks a router: what is asked over the API takes at most 30 s, and has an answer then.
+const ROUTER_REQUEST: Duration = Duration::from_secs(40);
 
 /// Nothing but our own style sheets, nothing inline, nobody may frame it. Pico draws its icons from `data:` addresses.
 const CONTENT_POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
@@ -88,12 +90,19 @@ struct Inner {
     gate: Arc<Gate>,
     config: WebConfig,
     throttle: Throttle,
+    errands: TaskTracker,
 }
 
 impl WebState {
     /// The state over `gate`.
     pub fn new(gate: Arc<Gate>, config: WebConfig) -> Self {
-        Self(Arc::new(Inner { gate, config, throttle: Throttle::new() }))
+        Self(Arc::new(Inner { gate, config, throttle: Throttle::new(), errands: TaskTracker::new() }))
+    }
+
+    /// Returns when what pages have begun on routers is done; at most as long as a call to a router takes.
+    pub async fn settled(&self) {
+        self.0.errands.close();
+        self.0.errands.wait().await;
     }
 
     fn gate(&self) -> &Gate {
@@ -111,7 +120,10 @@ impl WebState {
 
 /// All pages with their layers. [`serve`] tells it the peer's address.
 pub fn router(state: WebState) -> Router {
+    let within = |longest| middleware::from_fn_with_state(longest, error::in_time);
     let pages = pages()
+        .layer(within(REQUEST))
+        .merge(routers::pages().layer(within(ROUTER_REQUEST)))
         .fallback(error::no_page)
         .layer(login_store::layer(&state))
         .layer(middleware::from_fn_with_state(state.clone(), cross::guard))
@@ -123,7 +135,6 @@ pub fn router(state: WebState) -> Router {
         .merge(pages)
         .layer(CompressionLayer::new())
         .layer(DefaultBodyLimit::max(BODY_BYTES))
-        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, REQUEST))
         .layer(CatchPanicLayer::custom(error::panicked))
         .layer(fixed(header::CONTENT_SECURITY_POLICY, CONTENT_POLICY))
         .layer(fixed(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
@@ -155,10 +166,6 @@ fn pages() -> Router<WebState> {
         .route("/sessions/{id}/end", post(sessions::end))
         .route("/connections/{id}/{step}", post(sessions::connection_step))
         .route("/attempts", get(attempts::page))
-        .route("/routers", get(routers::page).post(routers::add))
-        .route("/routers/new", get(routers::new_page))
-        .route("/routers/{id}", get(routers::edit_page).post(routers::save))
-        .route("/routers/{id}/remove", post(routers::remove))
         .route("/settings", get(settings::page))
         .route("/settings/{name}", post(settings::set))
         .route("/settings/{name}/clear", post(settings::clear))

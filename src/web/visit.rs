@@ -1,6 +1,7 @@
 //! A visit of an operator: who it is, what they may do, and the frame that every page stands in.
 
 use std::ops::Deref;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::FromRequestParts;
@@ -13,6 +14,7 @@ use tower_sessions::Session;
 
 use super::WebState;
 use super::error::{WebError, sentence};
+use super::routers::brief;
 use super::times::{Times, When};
 use crate::clock::Timestamp;
 use crate::domain::audit::Actor;
@@ -132,6 +134,20 @@ impl Visit {
         self.state.gate()
     }
 
+    /// Does something on a router to its end, even if the browser goes away meanwhile or the page is given up.
+    pub(super) async fn carry_through<T, W>(&self, work: impl FnOnce(Arc<Gate>, Actor) -> W) -> T
+    where
+        T: Send + 'static,
+        W: Future<Output = T> + Send + 'static,
+    {
+        let running = self.state.0.errands.spawn(work(self.state.0.gate.clone(), self.actor()));
+        match running.await {
+            Ok(done) => done,
+            // Nobody stops it: it has panicked, and so does the page.
+            Err(error) => std::panic::resume_unwind(error.into_panic()),
+        }
+    }
+
     /// What is stored.
     pub(super) fn reader(&self) -> &Reader {
         self.state.gate().reader()
@@ -173,11 +189,15 @@ impl Visit {
     ) -> Result<Response, WebError> {
         match result {
             Ok(_) => self.done(text, path).await,
-            Err(Refused::Conflict(message) | Refused::Field { message, .. }) => {
-                self.go(Flash { mood: Mood::Refused, text: sentence(&message) }, path).await
-            }
+            Err(Refused::Conflict(message) | Refused::Field { message, .. }) => self.refused(&message, path).await,
+            Err(Refused::Router(fault)) => self.refused(&brief(&fault), path).await,
             Err(other) => Err(other.into()),
         }
+    }
+
+    /// Goes to `path`, whose page will say why it was not done.
+    pub(super) async fn refused(&self, message: &str, path: &str) -> Result<Response, WebError> {
+        self.go(Flash { mood: Mood::Refused, text: sentence(message) }, path).await
     }
 
     async fn go(&self, flash: Flash, path: &str) -> Result<Response, WebError> {

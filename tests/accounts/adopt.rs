@@ -187,7 +187,7 @@ async fn names_are_taken_only_where_it_is_clear_which_is_meant() {
     shop.api.keep(Menu::Secret, b"\xc8\xe2\xe0\xed", PASSWORD, &[]);
     let named = ["ann", "ANN", "eve", "EVE", "жАННА", "nobody", "blank "];
     let lines = adopt(&shop, &adoption(&named, Afterwards::Removed)).await;
-    let expected = ["ann done", "eve refused", "жАННА done", "nobody refused", "blank  refused"];
+    let expected = ["Ann done", "eve refused", "Жанна done", "nobody refused", "blank  refused"];
     assert_eq!(said(&lines), expected, "the router's Ann is the only one that can be meant");
     assert!(lines[1].outcome.why().contains("2 accounts whose names differ by the case"), "{lines:?}");
     assert!(lines[3].outcome.why().contains("no such account"));

@@ -2,19 +2,10 @@
 
 use std::sync::Arc;
 
-use radgram::gate::router_api::{Argument, Command, RouterApi};
+use radgram::gate::router_api::{Command, RouterApi, Verb};
 use radgram::proto::routeros::Sentence;
 
 use crate::menus::Bench;
-
-fn command(menu: &str, verb: &str, find: Option<(&str, &str)>, argument: (&str, &str)) -> Command {
-    Command {
-        menu: menu.to_owned(),
-        verb: verb.to_owned(),
-        find: find.map(|(property, value)| (property.to_owned(), value.to_owned())),
-        arguments: vec![(argument.0.to_owned(), Argument::Plain(argument.1.to_owned()))],
-    }
-}
 
 #[tokio::test]
 async fn a_command_runs_for_the_rows_that_it_finds() {
@@ -27,12 +18,14 @@ async fn a_command_runs_for_the_rows_that_it_finds() {
     .await;
     let run = |find| {
         let (fleet, router) = (Arc::clone(&bench.fleet), bench.router.clone());
-        async move { fleet.run(&router, &command("/radius", "set", find, ("timeout", "60s"))).await }
+        let (property, value): (&str, &str) = find;
+        let command = Command::new("/radius", Verb::Set).whose(property, value).with("timeout", "60s");
+        async move { fleet.run(&router, &command).await }
     };
-    assert_eq!(run(Some(("service", "ppp"))).await, Ok(2));
-    assert_eq!(run(Some(("disabled", "yes"))).await, Ok(2));
-    assert_eq!(run(Some(("service", "hotspot"))).await, Ok(0));
-    assert_eq!(bench.changes()[..2], ["/radius/set =timeout=60s =.id=*3", "/radius/set =timeout=60s =.id=*4"]);
+    assert_eq!(run(("service", "ppp")).await, Ok(2));
+    assert_eq!(run(("disabled", "yes")).await, Ok(2));
+    assert_eq!(run(("service", "hotspot")).await, Ok(0));
+    assert_eq!(bench.changes()[..2], ["/radius/set =.id=*3 =timeout=60s", "/radius/set =.id=*4 =timeout=60s"]);
 }
 
 #[tokio::test]
@@ -40,7 +33,7 @@ async fn a_command_without_rows_runs_once() {
     let bench =
         Bench::with(|_| {}, |command, _| (command.first() == b"/ppp/aaa/set").then(|| vec![Sentence::reply("!done")]))
             .await;
-    let set = command("/ppp/aaa", "set", None, ("use-radius", "yes"));
+    let set = Command::new("/ppp/aaa", Verb::Set).with("use-radius", "yes");
     assert_eq!(bench.fleet.run(&bench.router, &set).await, Ok(1));
     assert_eq!(bench.changes(), ["/ppp/aaa/set =use-radius=yes"]);
 }

@@ -58,7 +58,7 @@ pub fn router(at: SocketAddr, trust: Trust) -> Router {
             old_log_in: OldLogIn::Refused,
         }),
         leases: Leases::On,
-        attributes: std::sync::Arc::default(),
+        attributes: Arc::default(),
     }
 }
 

@@ -221,3 +221,36 @@ fn shown(command: &Sentence) -> String {
     let words = command.words().iter().filter(|word| !word.starts_with(b".tag="));
     words.map(|word| String::from_utf8_lossy(word).into_owned()).collect::<Vec<_>>().join(" ")
 }
+
+/// A router with these menus that answers one connection after the other: for programs that connect by themselves.
+pub async fn answering(fill: impl FnOnce(&mut Menus)) -> (std::net::SocketAddr, Arc<Mutex<Menus>>) {
+    let mut menus = Menus::default();
+    menus.put("/system/identity", &[("name", "gw-1")]);
+    menus.put("/system/resource", &[("version", "7.22.3 (stable)")]);
+    fill(&mut menus);
+    let (menus, door) = (Arc::new(Mutex::new(menus)), Door::open().await);
+    let (address, shared) = (door.address(), Arc::clone(&menus));
+    tokio::spawn(async move {
+        loop {
+            let mut peer = door.peer().await;
+            while let Some(command) = peer.hears().await {
+                let tag = crate::machine::tag_of(&command);
+                let replies = match command.first() {
+                    b"/login" => vec![Sentence::reply("!done")],
+                    _ => shared.lock().unwrap().hears(&command),
+                };
+                for reply in replies {
+                    peer.says(reply.tagged(&tag)).await;
+                }
+            }
+        }
+    });
+    (address, menus)
+}
+
+impl Menus {
+    fn hears(&mut self, command: &Sentence) -> Vec<Sentence> {
+        self.heard.push(shown(command));
+        self.answer(command)
+    }
+}

@@ -68,6 +68,14 @@ impl Office {
         self.done_with(line, "").await
     }
 
+    /// Runs what must be refused; gives what it says on standard output and standard error.
+    pub async fn refused(&self, line: &str) -> (String, String) {
+        let child = self.program(line).stdin(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let output = child.wait_with_output().await.unwrap();
+        assert_eq!(output.status.code(), Some(1), "{line}: {output:?}");
+        (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap())
+    }
+
     /// Starts the server; it takes free ports, and says which.
     pub async fn serve(&self) -> Server {
         let mut child = self.program("serve").stdin(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();

@@ -6,15 +6,16 @@ use std::time::Duration;
 
 use radgram::clock::{Clock, SettableClock, Timestamp};
 use radgram::crypto::seal::{Keyring, MasterKey};
+use radgram::domain::api::{OldLogIn, Trust};
 use radgram::domain::audit::Actor;
 use radgram::domain::connection::{Authentic, Record, Report, Traffic, Via};
 use radgram::domain::id::{AccountId, RouterId, SessionId, UserId};
 use radgram::domain::operator::Role;
-use radgram::domain::router::{Demand, NasKey, source_network};
+use radgram::domain::router::{Demand, Leases, NasKey, Scheme, source_network};
 use radgram::domain::session::Origin;
 use radgram::domain::user::UserState;
 use radgram::entropy::SystemEntropy;
-use radgram::gate::Gate;
+use radgram::gate::{ApiForm, Gate, ReachForm};
 use radgram::secret::Secret;
 use radgram::store::Store;
 use radgram::store::attempt::{Attempt, Verdict};
@@ -36,12 +37,19 @@ pub const PASSWORD: &str = "correct horse battery";
 /// The password of every account, and the secret of every router: in no page ever.
 pub const SECRET: &str = "s3cret-that-no-page-shows";
 
+#[path = "fleet.rs"]
+pub mod fleet;
+
+use fleet::Fleet;
+
 /// A web UI that runs.
 pub struct Site {
     pub address: String,
     pub store: Store,
     pub clock: SettableClock,
     pub gate: Arc<Gate>,
+    /// The API of its routers.
+    pub fleet: Arc<Fleet>,
     dir: Option<tempfile::TempDir>,
     _stop: DropGuard,
 }
@@ -74,13 +82,16 @@ impl Site {
         let ring = Keyring::new(MasterKey::new([7; 32]));
         let store = Store::open(url, ring, Arc::new(SystemEntropy), clock.now()).await.unwrap();
         let gate = Gate::open(store.clone(), Arc::new(clock.clone()), Arc::new(SystemEntropy)).await.unwrap();
+        let fleet = Fleet::new();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
         let cancel = CancellationToken::new();
-        gate.start(&TaskTracker::new(), &cancel);
+        let tracker = TaskTracker::new();
+        gate.start(&tracker, &cancel);
+        gate.start_reaching(fleet.clone(), &tracker, &cancel);
         let pages = router(WebState::new(gate.clone(), config));
         tokio::spawn(serve(listener, pages, cancel.clone()));
-        Site { address, store, clock, gate, dir: None, _stop: cancel.drop_guard() }
+        Site { address, store, clock, gate, fleet, dir: None, _stop: cancel.drop_guard() }
     }
 
     /// A browser that has not logged in.
@@ -121,6 +132,31 @@ impl Site {
         let mut tx = self.store.begin().await.unwrap();
         let id = tx.add_router(&form, &Secret::new(SECRET), self.clock.now()).await.unwrap();
         tx.commit(self.clock.now()).await.unwrap();
+        id
+    }
+
+    /// A router whose API is reached, and up.
+    pub async fn reached_router(&self, name: &str, address: &str) -> RouterId {
+        let id = self.router(name, address).await;
+        let now = self.clock.now();
+        self.fleet.with(id, |known| known.state = fleet::up(now));
+        let api = ApiForm {
+            address: address.split('/').next().unwrap().parse().unwrap(),
+            user: "radgram".to_owned(),
+            password: Some(Secret::new(SECRET)),
+            trust: Trust::Pinned(None),
+            old_log_in: OldLogIn::Refused,
+        };
+        let form = ReachForm { scheme: Scheme::Radius, leases: Leases::Off, api: Some(api) };
+        self.gate.set_router_reach(&Actor::CommandLine, id, &form).await.unwrap();
+        // What is wanted on routers follows from the directory, which follows the changes.
+        let is_known = || self.gate.directory().routers().router(id).is_some_and(|router| router.api.is_some());
+        let waited = async {
+            while !is_known() {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(30), waited).await.expect("the directory follows");
         id
     }
 

@@ -8,6 +8,7 @@ use super::super::desk::{ACTOR, Desk};
 use super::super::output::{Line, Out};
 use super::super::{Failure, ListArgs};
 use crate::domain::account::Switch;
+use crate::gate::bulk::{Outcome, Run};
 use crate::gate::router_api::{ApiFault, Menu};
 use crate::gate::{Adoption, Afterwards, ComparedAccount, Names, SessionHere};
 use crate::store::account::PasswordKept;
@@ -73,23 +74,32 @@ pub(super) async fn adopt(desk: &Desk, adopt: Adopt) -> Result<(), Failure> {
         run: run_of(adopt.dry_run),
     };
     let lines = desk.gate.adopt_accounts(&ACTOR, router.id, &adoption, &tell_progress).await?;
+    if adoption.run == Run::Real && lines.iter().any(|line| line.outcome == Outcome::Done) {
+        eprintln!("radgram: bind adopted accounts to people: radgram account bind USERNAME --user TELEGRAM_ID");
+    }
     report(&lines, adopt.list, adoption.run, "adopted")
 }
 
 pub(super) async fn accounts(desk: &Desk, name: &str, args: ListArgs) -> Result<(), Failure> {
     let router = desk.router(name).await?;
     let view = desk.gate.router_accounts(router.id).await?;
+    // A router without User Manager has nothing to say there.
+    let unread: Vec<&(Menu, ApiFault)> =
+        view.unread.iter().filter(|(menu, fault)| !is_without_user_manager(*menu, fault)).collect();
+    if let [(Menu::Secret, fault), (Menu::UserManager, _)] = unread.as_slice() {
+        return Err(Failure::because(format!("router {}: {fault}", router.name)));
+    }
     let lines: Vec<Compared> = view.lines.iter().map(Compared::of).collect();
     Out::standard().list(&lines, args)?;
-    for (menu, fault) in &view.unread {
-        match (menu, fault) {
-            // A router without User Manager has nothing to say there.
-            (Menu::UserManager, ApiFault::NoMenu(_)) => {}
-            (Menu::Secret, fault) => eprintln!("radgram: its PPP secrets cannot be read: {fault}"),
-            (Menu::UserManager, fault) => eprintln!("radgram: its User Manager cannot be read: {fault}"),
-        }
+    match unread.first() {
+        None => Ok(()),
+        Some((Menu::Secret, fault)) => Err(Failure::because(format!("its PPP secrets cannot be read: {fault}"))),
+        Some((Menu::UserManager, fault)) => Err(Failure::because(format!("its User Manager cannot be read: {fault}"))),
     }
-    Ok(())
+}
+
+fn is_without_user_manager(menu: Menu, fault: &ApiFault) -> bool {
+    menu == Menu::UserManager && matches!(fault, ApiFault::NoMenu(_))
 }
 
 #[derive(Serialize)]

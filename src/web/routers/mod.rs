@@ -1,0 +1,98 @@
+//! Routers: the list, callers from unknown addresses, and the pages of each router.
+
+mod hub;
+mod overview;
+mod reach;
+mod rules;
+mod scheme;
+mod settings;
+mod trouble;
+
+use std::collections::HashMap;
+
+use askama::Template;
+use askama_web::WebTemplate;
+use axum::Router as Pages;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+
+pub(super) use self::hub::ApiLine;
+pub(super) use self::trouble::brief;
+use super::WebState;
+use super::error::WebError;
+use super::visit::{Shell, Viewing, Visit};
+use crate::domain::id::{NasId, RouterId};
+use crate::domain::router::{Router, shown_network};
+use crate::gate::Stranger;
+
+/// The pages of routers.
+pub(super) fn pages() -> Pages<WebState> {
+    Pages::new()
+        .route("/routers", get(page).post(settings::add))
+        .route("/routers/new", get(settings::new_page))
+        .route("/routers/{id}", get(overview::page))
+        .route("/routers/{id}/greet", post(reach::greet))
+        .route("/routers/{id}/shut-out", post(overview::shut_out))
+        .route("/routers/{id}/settings", get(settings::page).post(settings::save))
+        .route("/routers/{id}/remove", post(settings::remove))
+        .route("/routers/{id}/api", get(reach::page).post(reach::save))
+        .route("/routers/{id}/api/remove", post(reach::remove))
+        .route("/routers/{id}/trust", post(reach::trust))
+        .route("/routers/{id}/scheme", post(scheme::save))
+        .route("/routers/{id}/rules", get(rules::page).post(rules::bind))
+        .route("/routers/{id}/rules/{rule}/unbind", post(rules::unbind))
+}
+
+#[derive(Template, WebTemplate)]
+#[template(path = "routers/page.html")]
+struct Page {
+    shell: Shell,
+    lines: Vec<Line>,
+    strangers: Vec<Stranger>,
+}
+
+/// A router without its secrets.
+pub(super) struct Line {
+    pub(super) id: RouterId,
+    pub(super) name: String,
+    address: String,
+    scheme: &'static str,
+    pub(super) api: ApiLine,
+    /// What is to be done on it and is not proven.
+    pub(super) pending: usize,
+    /// Names that are connected past radgram.
+    pub(super) outsiders: usize,
+}
+
+/// Every router with what an operator should know first.
+pub(super) async fn lines(visit: &Visit) -> Result<Vec<Line>, WebError> {
+    let reader = visit.reader();
+    let stored = reader.routers().await?;
+    let mut pending: HashMap<RouterId, usize> = HashMap::new();
+    for want in reader.pending_wants().await? {
+        *pending.entry(want.router).or_default() += 1;
+    }
+    let boxes: HashMap<NasId, RouterId> = stored.nas.iter().map(|nas| (nas.id, nas.key.router)).collect();
+    for cut in reader.pending_cuts().await? {
+        if let Some(router) = boxes.get(&cut.nas) {
+            *pending.entry(*router).or_default() += 1;
+        }
+    }
+    let line = |router: &Router| Line {
+        id: router.id,
+        name: router.name.clone(),
+        address: shown_network(router.address),
+        scheme: router.scheme.word(),
+        api: ApiLine::of(router, visit.gate().api_state(router.id)),
+        pending: pending.get(&router.id).copied().unwrap_or_default(),
+        outsiders: visit.gate().outsiders(router.id).len(),
+    };
+    Ok(stored.routers.iter().map(line).collect())
+}
+
+/// `GET /routers`
+async fn page(visit: Viewing) -> Result<Response, WebError> {
+    let lines = lines(&visit).await?;
+    let page = Page { shell: visit.shell("/routers").await?, lines, strangers: visit.gate().strangers() };
+    Ok(page.into_response())
+}

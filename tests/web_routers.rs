@@ -1,0 +1,320 @@
+//! The pages of routers over routers in memory: how their API stands, what is bound, who is past us; roles and refusals.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+#[path = "support/site.rs"]
+mod site;
+
+use std::time::Duration;
+
+use radgram::clock::Clock;
+use radgram::domain::account::Switch;
+use radgram::domain::api::{Fingerprint, Trust};
+use radgram::domain::audit::Actor;
+use radgram::domain::id::RouterId;
+use radgram::domain::router::{Leases, Router, Scheme};
+use radgram::gate::router_api::{AdmittedBy, ApiFault, ApiState, Menu};
+use reqwest::StatusCode;
+use tokio::time::Instant;
+
+use site::fleet::{account, active, rule};
+use site::{Browser, SECRET, Site};
+
+/// What no page may hold as it is: it came from a router.
+const HOSTILE: &str = "2FA <script>alert(1)</script> \u{202e}evil";
+/// Longer than anything waits that is awaited; reached only by a test that fails.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+async fn stored(site: &Site, id: RouterId) -> Router {
+    let routers = site.store.reader().routers().await.unwrap().routers;
+    routers.into_iter().find(|router| router.id == id).unwrap()
+}
+
+fn fail(site: &Site, id: RouterId, fault: &ApiFault) {
+    let now = site.clock.now();
+    site.fleet.with(id, |known| {
+        known.fault = Some(fault.clone());
+        known.state = ApiState::Failing { since: now, fault: fault.clone(), next: now + Duration::from_secs(20) };
+    });
+}
+
+/// Loads a page until it has this.
+async fn until(browser: &mut Browser, path: &str, part: &str) {
+    let started = Instant::now();
+    loop {
+        let answer = browser.get(path).await;
+        if answer.body.contains(part) {
+            return;
+        }
+        assert!(started.elapsed() < PATIENCE, "no {part:?} in\n{}", answer.body);
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+fn log_in<'a>(address: &'a str, password: &'a str, trust: &'a str) -> Vec<(&'a str, &'a str)> {
+    vec![("api_address", address), ("api_user", "radgram"), ("api_password", password), ("api_trust", trust)]
+}
+
+#[tokio::test]
+async fn an_api_log_in_is_given_tested_and_taken_away() {
+    let site = Site::start().await;
+    let id = site.router("office", "192.0.2.1").await;
+    let now = site.clock.now();
+    site.fleet.with(id, |known| known.state = site::fleet::up(now));
+    let mut browser = site.logged_in("root").await;
+    browser.get("/routers").await.assert_page(&["<span class=\"state plain\">off</span>"]);
+    browser.get("/routers/1/api").await.assert_page(&["value=\"192.0.2.1\"", "value=\"radgram\""]);
+    browser.post("/routers/1/api", &log_in("no way", SECRET, "pinned")).await.assert_form(&[
+        "value=\"no way\"",
+        "id=\"api_address-error\"",
+        "expected an address or name",
+    ]);
+    browser.post("/routers/1/api", &log_in("192.0.2.1", "", "plain")).await.assert_form(&["id=\"api_password-error\""]);
+    browser
+        .post("/routers/1/api", &log_in("192.0.2.1", SECRET, "authority"))
+        .await
+        .assert_form(&["id=\"api_authority-error\"", "expected certificates in PEM"]);
+    let mut wrong = log_in("192.0.2.1", SECRET, "pinned");
+    wrong.push(("api_fingerprint", "ab<cd"));
+    browser.post("/routers/1/api", &wrong).await.assert_form(&["id=\"api_fingerprint-error\"", "ab&#60;cd"]);
+    browser.post("/routers/1/api", &log_in("192.0.2.1:8729", SECRET, "pinned")).await.assert_redirect("/routers/1");
+    browser
+        .get("/routers/1")
+        .await
+        .assert_page(&["Saved. The router answers: office, RouterOS 7.22 (stable).", ">up<"]);
+    browser.get("/routers").await.assert_page(&[">up<", "RouterOS 7.22 (stable)"]);
+    let api = stored(&site, id).await.api.unwrap();
+    assert_eq!(api.password.expose_str(), Some(SECRET));
+    assert_eq!((api.address.to_string().as_str(), api.trust), ("192.0.2.1:8729", Trust::Pinned(None)));
+    browser
+        .post("/routers/1/api", &log_in("192.0.2.9", "", "pinned"))
+        .await
+        .assert_form(&["id=\"api_password-error\""]);
+    browser.post("/routers/1/api/remove", &[]).await.assert_redirect("/routers/1/api");
+    browser.get("/routers/1/api").await.assert_page(&["The log-in is taken away"]);
+    assert_eq!(stored(&site, id).await.api, None);
+}
+
+#[tokio::test]
+async fn a_certificate_is_compared_and_trusted_by_an_owner() {
+    let site = Site::start().await;
+    let id = site.reached_router("office", "192.0.2.1").await;
+    let shown = Fingerprint([0xa7; 32]);
+    fail(&site, id, &ApiFault::NotTrusted(shown));
+    let compare = format!("/certificate print detail where fingerprint=&#34;{shown}&#34;");
+    let mut operator = site.logged_in("olga").await;
+    operator.get("/routers/1").await.assert_page(&["a7a7a7a7", &compare]).assert_lacks(&["Trust this certificate"]);
+    let form = [("fingerprint", shown.to_string())];
+    let form: Vec<(&str, &str)> = form.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    operator.post("/routers/1/trust", &form).await.assert_forbidden();
+    let mut browser = site.logged_in("root").await;
+    browser.post("/routers/1/greet", &[]).await.assert_redirect("/routers/1");
+    browser.get("/routers/1").await.assert_page(&["It does not work yet: the router shows", "Trust this certificate"]);
+    browser.post("/routers/1/trust", &[("fingerprint", "zz")]).await.assert_redirect("/routers/1");
+    browser.get("/routers/1").await.assert_page(&["Expected a SHA-256 fingerprint"]);
+    let now = site.clock.now();
+    site.fleet.with(id, |known| (known.fault, known.state) = (None, site::fleet::up(now)));
+    browser.post("/routers/1/trust", &form).await.assert_redirect("/routers/1");
+    browser.get("/routers/1").await.assert_page(&["The certificate is trusted. The router answers: office"]);
+    assert_eq!(stored(&site, id).await.api.unwrap().trust, Trust::Pinned(Some(shown)));
+    fail(&site, id, &ApiFault::NotTrusted(Fingerprint([0xb8; 32])));
+    browser.get("/routers/1").await.assert_page(&[
+        "another certificate than the one that was trusted",
+        "a7a7a7a7",
+        "b8b8b8b8",
+    ]);
+}
+
+#[tokio::test]
+async fn every_fault_says_what_to_do() {
+    let site = Site::start().await;
+    let id = site.reached_router("office", "192.0.2.1").await;
+    let mut browser = site.logged_in("vera").await;
+    for (fault, parts) in [
+        (
+            ApiFault::Unreachable("refused\u{202e}<b>".to_owned()),
+            ["out of reach: refused&#60;b&#62;", "/ip service print"],
+        ),
+        (ApiFault::NoCertificate, ["has no certificate", "/certificate sign radgram-api"]),
+        (ApiFault::LogIn("cannot log in".to_owned()), ["refuses the API log-in: cannot log in", "/user print"]),
+        (ApiFault::OldLogIn, ["before 6.43", "Better update the router"]),
+        (ApiFault::Forbidden("not enough permissions".to_owned()), ["may not do this", "/user group print"]),
+    ] {
+        fail(&site, id, &fault);
+        browser.get("/routers/1").await.assert_page(&parts).assert_page(&["failing"]).assert_lacks(&["\u{202e}"]);
+        browser.get("/routers/1/rules").await.assert_page(&parts);
+    }
+}
+
+#[tokio::test]
+async fn the_scheme_is_switched_once_its_price_is_read() {
+    let site = Site::start().await;
+    let id = site.reached_router("office", "192.0.2.1").await;
+    let ann = site.account("ann", None).await;
+    site.account("bob", None).await;
+    site.session(ann, None).await;
+    let mut browser = site.logged_in("root").await;
+    let chosen = [("scheme", "api"), ("leases", "on")];
+    browser.post("/routers/1/scheme", &chosen).await.assert_page(&["1 of 2 accounts have no session", "name=\"sure\""]);
+    assert_eq!(stored(&site, id).await.scheme, Scheme::Radius);
+    browser
+        .post("/routers/1/scheme", &[("scheme", "api"), ("leases", "on"), ("sure", "yes")])
+        .await
+        .assert_redirect("/routers/1/api");
+    browser.get("/routers/1/api").await.assert_page(&["Saved: api decides, leases on."]);
+    let router = stored(&site, id).await;
+    assert_eq!((router.scheme, router.leases), (Scheme::Api, Leases::On));
+    assert_eq!(router.api.unwrap().password.expose_str(), Some(SECRET), "the log-in stays");
+    browser.post("/routers/1/api/remove", &[]).await.assert_redirect("/routers/1/api");
+    browser.get("/routers/1/api").await.assert_page(&["The scheme api needs the log-in"]);
+    browser.post("/routers/1/scheme", &[("scheme", "x")]).await.assert_redirect("/routers/1/api");
+    browser.get("/routers/1/api").await.assert_page(&["Expected radius or api."]);
+    browser.get("/routers/1").await.assert_page(&["the router’s own accounts, which radgram switches"]);
+}
+
+#[tokio::test]
+async fn a_rule_is_bound_to_an_account_and_unbound() {
+    let site = Site::start().await;
+    let id = site.reached_router("office", "192.0.2.1").await;
+    site.account("ann", None).await;
+    site.account("bob", None).await;
+    site.fleet.with(id, |known| {
+        known.rules = vec![
+            rule("*A", b"2FA ann", Switch::Enabled),
+            rule("*B", b"2FA guests", Switch::Disabled),
+            rule("*C", b"2FA guests", Switch::Disabled),
+            rule("*D", HOSTILE.as_bytes(), Switch::Disabled),
+            rule("*E", b"2FA \xff\xfe", Switch::Disabled),
+            rule("*F", b"nothing to do with us", Switch::Disabled),
+        ];
+    });
+    let mut browser = site.logged_in("olga").await;
+    browser
+        .get("/routers/1/rules")
+        .await
+        .assert_page(&["value=\"ann\"", "forward accept", "Another rule has the same comment", "&#60;script&#62;"])
+        .assert_lacks(&["<script", "\u{202e}", "nothing to do with us"]);
+    let bind = |rule, account| [("rule", rule), ("account", account)];
+    browser.post("/routers/1/rules", &bind("*A", "no<body>")).await.assert_form(&[
+        "no account has this name",
+        "value=\"no&#60;body&#62;\"",
+        "aria-invalid",
+    ]);
+    browser.post("/routers/1/rules", &bind("*A", " ANN ")).await.assert_redirect("/routers/1/rules");
+    until(&mut browser, "/routers/1/rules", "<span class=\"state plain\">off</span>").await;
+    browser.get("/routers/1/rules").await.assert_page(&["/routers/1/rules/1/unbind", "/accounts?q=ann"]);
+    browser.post("/routers/1/rules", &bind("*D", "ann")).await.assert_form(&["is taken"]);
+    browser.post("/routers/1/rules", &bind("*B", "bob")).await.assert_redirect("/routers/1/rules");
+    browser.get("/routers/1/rules").await.assert_page(&["More than one entry on the router could be meant"]);
+    browser.post("/routers/1/rules", &bind("*Z", "bob")).await.assert_redirect("/routers/1/rules");
+    browser.get("/routers/1/rules").await.assert_page(&["The router has no such rule"]);
+    site.fleet.with(id, |known| known.rules.remove(0));
+    browser.get("/routers/1/rules").await.assert_page(&["The router has no rule with this comment"]);
+    let away = ApiFault::Unreachable("gone".to_owned());
+    fail(&site, id, &away);
+    browser.get("/routers/1/rules").await.assert_page(&["could not be asked", "2FA ann", "not known"]);
+    browser.post("/routers/1/rules/1/unbind", &[]).await.assert_redirect("/routers/1/rules");
+    browser.get("/routers/1/rules").await.assert_page(&["The rule is unbound"]);
+    browser.post("/routers/1/rules/1/unbind", &[]).await.assert_redirect("/routers/1/rules");
+    browser.get("/routers/1/rules").await.assert_page(&["bound to nobody any more"]);
+    browser.get("/audit").await.assert_page(&["rule.bind", "rule.unbind"]);
+}
+
+#[tokio::test]
+async fn who_is_past_radgram_is_listed_and_shut_out() {
+    let site = Site::start().await;
+    let id = site.reached_router("office", "192.0.2.1").await;
+    let name = b"mal\xfflory<b>";
+    site.fleet.with(id, |known| {
+        known.active = vec![active(name, "81a00001", AdmittedBy::Secret)];
+        known.accounts = vec![account(Menu::Secret, name, SECRET)];
+    });
+    let mut browser = site.logged_in("olga").await;
+    until(&mut browser, "/routers/1", "a secret on the router itself lets it in").await;
+    let hex = "6d616cff6c6f72793c623e";
+    browser.get("/routers/1").await.assert_page(&[hex, "mal\u{fffd}lory&#60;b&#62;"]).assert_lacks(&["<b>"]);
+    browser.get("/routers").await.assert_page(&["1 connected"]);
+    browser.post("/routers/1/shut-out", &[("name", "xyz")]).await.assert_redirect("/routers/1");
+    browser.get("/routers/1").await.assert_page(&["Nobody is named."]);
+    browser.post("/routers/1/shut-out", &[("name", hex)]).await.assert_redirect("/routers/1");
+    browser.get("/routers/1").await.assert_page(&["is disabled in /ppp secret and its connection is cut."]);
+    site.fleet.with(id, |known| {
+        assert!(known.active.is_empty());
+        assert_eq!(known.accounts[0].switch, Switch::Disabled);
+    });
+    browser.get("/audit").await.assert_page(&["router.shut out"]);
+}
+
+#[tokio::test]
+async fn what_waits_for_a_router_is_shown_with_its_tries() {
+    let site = Site::start().await;
+    let id = site.reached_router("office", "192.0.2.1").await;
+    let ann = site.account("ann", None).await;
+    let session = site.session(ann, None).await;
+    site.connection(id, ann, Some(session), "ann", "203.0.113.7").await;
+    site.fleet.with(id, |known| {
+        known.rules = vec![rule("*A", b"2FA ann", Switch::Enabled)];
+        known.read_only = Some(ApiFault::Refused("the <flash> is full".to_owned()));
+    });
+    site.gate.bind_rule(&Actor::CommandLine, id, "*A", ann).await.unwrap();
+    site.gate.end_session(&Actor::CommandLine, session).await.unwrap();
+    let mut browser = site.logged_in("vera").await;
+    until(&mut browser, "/routers/1", "the router refuses: the &#60;flash&#62; is full</div>").await;
+    browser.get("/routers/1").await.assert_page(&["rule &#34;2FA ann&#34;", "connection of ann ("]);
+    browser.get("/routers/1/rules").await.assert_page(&[">on<", "pending since"]);
+    browser.get("/routers").await.assert_page(&["2 pending"]);
+}
+
+#[tokio::test]
+async fn each_role_sees_and_does_what_it_may() {
+    let site = Site::start().await;
+    let id = site.reached_router("office", "192.0.2.1").await;
+    site.account("ann", None).await;
+    site.fleet.with(id, |known| {
+        known.rules = vec![rule("*A", b"2FA ann", Switch::Disabled)];
+        known.active = vec![active(b"mallory", "81a00001", AdmittedBy::Secret)];
+    });
+    let mut viewer = site.logged_in("vera").await;
+    until(&mut viewer, "/routers/1", "mallory").await;
+    viewer.get("/routers/1").await.assert_page(&["mallory"]).assert_lacks(&[
+        "Shut out",
+        "Test the API",
+        "/routers/1/settings",
+    ]);
+    viewer.get("/routers/1/rules").await.assert_page(&["2FA ann"]).assert_lacks(&["<button class=\"quiet\">Bind"]);
+    for path in ["/routers/1/greet", "/routers/1/shut-out", "/routers/1/rules", "/routers/1/rules/1/unbind"] {
+        viewer.post(path, &[]).await.assert_forbidden().assert_has(&["role operator"]);
+    }
+    let mut operator = site.logged_in("olga").await;
+    operator.get("/routers/1/rules").await.assert_page(&["Bind"]);
+    for path in ["/routers/1/api", "/routers/1/settings"] {
+        operator.get(path).await.assert_forbidden();
+        operator.post(path, &[]).await.assert_forbidden().assert_has(&["role owner"]);
+    }
+    for path in ["/routers/1/api/remove", "/routers/1/trust", "/routers/1/scheme", "/routers/1/remove"] {
+        operator.post(path, &[]).await.assert_forbidden();
+    }
+    let mut stranger = site.browser();
+    stranger.get("/routers/1/rules").await.assert_redirect("/log-in?next=%2Frouters%2F1%2Frules");
+    stranger.headers.insert("sec-fetch-site", "cross-site".parse().unwrap());
+    stranger.post("/routers/1/shut-out", &[]).await.assert_forbidden();
+    let mut owner = site.logged_in("root").await;
+    for path in ["", "/rules", "/api", "/settings"] {
+        owner.get(&format!("/routers/99{path}")).await.assert_status(StatusCode::NOT_FOUND);
+    }
+}
+
+#[tokio::test]
+async fn a_router_that_hangs_hangs_no_other_page() {
+    let site = Site::start().await;
+    let id = site.reached_router("office", "192.0.2.1").await;
+    site.fleet.with(id, |known| known.hangs = true);
+    let (mut slow, mut browser) = (site.logged_in("vera").await, site.logged_in("vera").await);
+    let waiting = tokio::spawn(async move { slow.get("/routers/1/rules").await });
+    for path in ["/routers", "/routers/1", "/", "/sessions"] {
+        browser.get(path).await.assert_page(&["<h1>"]);
+    }
+    assert!(!waiting.is_finished());
+    let fault = ApiFault::Unreachable("no answer within 3 s".to_owned());
+    site.fleet.with(id, |known| (known.fault, known.hangs) = (Some(fault), false));
+    waiting.await.unwrap().assert_page(&["out of reach: no answer within 3 s"]);
+}
