@@ -179,10 +179,8 @@ on_versions! {
         world.request().await;
         let tunnel = world.dial().await.accepted();
         assert!(!tunnel.passes(), "its lease is not there before its Start was heard");
-        tunnel.start_delivered().await;
-        world.until_heard().await; world.until_fulfilled().await;
-        eprintln!("DBG {:#?}\n{:#?}\n{:#?} {:?}", world.router.rows("/ip/firewall/filter"), world.router.rows("/ip/firewall/address-list"), world.gate().reader().wants_of_router(world.router_id().await).await, tunnel.address());
-        eprintln!("DBG2 {:#?} {:#?} {:?}", world.router.rows("/interface/list/member"), world.router.rows("/ppp/profile"), world.router.rows("/ppp/active"));
+        eprintln!("DEL {:?}", tunnel.start_delivered().await);
+        eprintln!("DBG {:?} {:?} {:?}", world.gate().reader().connections().await, world.router.trace().iter().filter(|l| !l.contains("api")).collect::<Vec<_>>(), world.session().await);
         world.until("the lease opens", || async { tunnel.passes() }).await;
     }
 }
