@@ -105,3 +105,8 @@ fn gone(look: &Look<'_>, known: &Connection) -> Record {
 pub(super) fn is_same(known: &Connection, active: &Active) -> bool {
     known.acct_session_id.eq_ignore_ascii_case(&active.acct_session_id) && is_same_name(&known.user_name, &active.name)
 }
+
+/// Whether a row of the router to which it gives no number may be this connection: then its id stands there.
+pub(super) fn may_be(known: &Connection, active: &Active) -> bool {
+    active.acct_session_id.starts_with('*') && is_same_name(&known.user_name, &active.name)
+}
