@@ -9,11 +9,12 @@ use super::door::door;
 use super::session::Case;
 use crate::domain::connection::Presence;
 use crate::domain::hours;
-use crate::domain::id::{AccountId, ConnectionId};
+use crate::domain::id::{AccountId, ConnectionId, RouterId};
 use crate::domain::policy::OnExpiry;
-use crate::domain::router::{Leases, Router, Scheme};
+use crate::domain::router::{Leases, Scheme};
 use crate::domain::want::{Thing, WantedState};
 use crate::store::connection::{ClassSeen, Connection, Kept};
+use crate::store::router::Reached;
 use crate::store::want::{NewWant, Want};
 use crate::store::{Noun, StoreError, Tx};
 
@@ -28,14 +29,16 @@ impl Gate {
 
     /// What follows on routers from an account as it is now.
     pub(super) async fn settle_wants(&self, tx: &mut Tx, account: AccountId) -> Result<(), StoreError> {
-        if !self.directory.routers().any_api() {
+        // As the transaction sees them: what memory has of them may be a moment old, and what is missed now is missed.
+        let routers = tx.reached_routers().await?;
+        let stored = tx.wants_of(account).await?;
+        if routers.is_empty() && stored.is_empty() {
             return Ok(());
         }
         let Some(case) = self.case(tx, account).await? else { return Ok(()) };
-        let stored = tx.wants_of(account).await?;
         let mut wanted = Vec::new();
-        self.want_of_connections(tx, &case, &mut wanted).await?;
-        self.want_of_accounts(&case, &stored, &mut wanted);
+        self.want_of_connections(tx, &case, &routers, &mut wanted).await?;
+        self.want_of_accounts(&case, &routers, &stored, &mut wanted);
         let now = self.now();
         for new in &wanted {
             tx.want(new, now).await?;
@@ -58,7 +61,7 @@ impl Gate {
 
     /// The tunnel address of a connection that is nobody's may have had a lease.
     pub(super) async fn void_lease(&self, tx: &mut Tx, connection: &Connection) -> Result<(), StoreError> {
-        let leases = self.directory.routers().router(connection.router).map(|router| router.leases);
+        let leases = leases_of(&tx.reached_routers().await?, connection.router);
         let (Some(Leases::On), Some(address)) = (leases, connection.framed_ip) else { return Ok(()) };
         let void = NewWant {
             router: connection.router,
@@ -71,11 +74,16 @@ impl Gate {
     }
 
     /// Rules and leases: on for confirmed connections that are to stay, off for all others.
-    async fn want_of_connections(&self, tx: &mut Tx, case: &Case, wanted: &mut Vec<NewWant>) -> Result<(), StoreError> {
+    async fn want_of_connections(
+        &self,
+        tx: &mut Tx,
+        case: &Case,
+        routers: &[Reached],
+        wanted: &mut Vec<NewWant>,
+    ) -> Result<(), StoreError> {
         let account = case.entry.account.id;
         let open = tx.open_connections(account).await?;
         let cut = tx.connections_to_cut(account).await?;
-        let routers = self.directory.routers();
         for rule in tx.rules_of(account).await? {
             let holds =
                 |connection: &&Connection| connection.router == rule.router && self.is_let(case, connection, &cut);
@@ -89,7 +97,7 @@ impl Gate {
             });
         }
         for connection in &open {
-            let leases = routers.router(connection.router).map(|router| router.leases);
+            let leases = leases_of(routers, connection.router);
             let (Some(Leases::On), Some(address)) = (leases, connection.framed_ip) else { continue };
             // Addresses of a pool are used again: the newest connection with it is the one that has it.
             if tx.newest_with(connection.router, address).await? != Some(connection.id) {
@@ -124,10 +132,10 @@ impl Gate {
 
     /// Accounts that routers keep themselves: enabled while there is a right to be connected, disabled otherwise. Whether a
     /// router has one is found out when it is done.
-    fn want_of_accounts(&self, case: &Case, stored: &[Want], wanted: &mut Vec<NewWant>) {
+    fn want_of_accounts(&self, case: &Case, routers: &[Reached], stored: &[Want], wanted: &mut Vec<NewWant>) {
         let (account, name) = (case.entry.account.id, case.entry.name_key.clone());
-        for router in self.directory.routers().routers().iter().filter(|router| keeps_accounts(case, router)) {
-            let state = if self.may_be_on(case, router) { WantedState::On } else { WantedState::Off };
+        for router in routers.iter().filter(|router| keeps_accounts(case, router.scheme)) {
+            let state = if self.may_be_on(case, &router.name) { WantedState::On } else { WantedState::Off };
             for thing in [Thing::Secret(name.clone()), Thing::UserManager(name.clone())] {
                 let taken_over = stored.iter().any(|want| {
                     want.router == router.id
@@ -146,12 +154,12 @@ impl Gate {
     }
 
     /// Whether the account may be enabled on a router now.
-    pub(super) fn may_be_on(&self, case: &Case, router: &Router) -> bool {
+    pub(super) fn may_be_on(&self, case: &Case, router: &str) -> bool {
         let now = self.now();
         let door = door(case);
         let session = case.entry.session.as_ref().is_some_and(|session| session.is_valid(now));
         let policy = &case.policy;
-        let here = policy.routers.is_empty() || policy.routers.contains(&router.name);
+        let here = policy.routers.is_empty() || policy.routers.iter().any(|name| name == router);
         let hours = policy.allowed_hours.at(now, &policy.time_zone) != hours::Gate::Shut;
         here && hours && (door.lets_machine_in() || (session && door.may_hold().is_ok()))
     }
@@ -168,9 +176,13 @@ impl Gate {
     }
 }
 
-/// Whether we keep the accounts of a router that has some itself.
-pub(super) fn keeps_accounts(case: &Case, router: &Router) -> bool {
-    router.api.is_some() && (router.scheme == Scheme::Api || case.policy.on_expiry == OnExpiry::DisableOnRouter)
+/// Whether we keep the accounts of a router with an API that has some itself.
+pub(super) fn keeps_accounts(case: &Case, scheme: Scheme) -> bool {
+    scheme == Scheme::Api || case.policy.on_expiry == OnExpiry::DisableOnRouter
+}
+
+fn leases_of(routers: &[Reached], router: RouterId) -> Option<Leases> {
+    routers.iter().find(|known| known.id == router).map(|known| known.leases)
 }
 
 fn is_about(new: &NewWant, want: &Want) -> bool {

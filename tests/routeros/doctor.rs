@@ -179,8 +179,7 @@ on_versions! {
         world.request().await;
         let tunnel = world.dial().await.accepted();
         assert!(!tunnel.passes(), "its lease is not there before its Start was heard");
-        eprintln!("DEL {:?}", tunnel.start_delivered().await);
-        eprintln!("DBG {:?} {:?} {:?}", world.gate().reader().connections().await, world.router.trace().iter().filter(|l| !l.contains("api")).collect::<Vec<_>>(), world.session().await);
+        tunnel.start_delivered().await;
         world.until("the lease opens", || async { tunnel.passes() }).await;
     }
 }
