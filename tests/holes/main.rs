@@ -8,7 +8,9 @@ mod router_api;
 mod shop;
 
 mod absent;
+mod list;
 mod overtaken;
+mod silence;
 
 use std::sync::Arc;
 use std::time::Duration;

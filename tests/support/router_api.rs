@@ -41,6 +41,7 @@ struct State {
     leases: BTreeMap<IpAddr, Duration>,
     active: Vec<Active>,
     next_id: u32,
+    identity: Option<String>,
     hidden: bool,
     unread: HashMap<Menu, ApiFault>,
     refusals: HashMap<Vec<u8>, ApiFault>,
@@ -103,6 +104,11 @@ impl FakeRouter {
     /// A connection is up.
     pub fn connects(&self, active: Active) {
         self.state().active.push(active);
+    }
+
+    /// It is called otherwise than `office` from now on.
+    pub fn is_called(&self, identity: &str) {
+        self.state().identity = Some(identity.to_owned());
     }
 
     /// Every connection is down.
@@ -190,7 +196,7 @@ impl RouterApi for FakeRouter {
         ApiState::Up {
             since: Timestamp::from_millis(0),
             version: "7.22 (stable)".to_owned(),
-            identity: "office".to_owned(),
+            identity: self.state().identity.clone().unwrap_or_else(|| "office".to_owned()),
             local: None,
         }
     }
