@@ -123,11 +123,15 @@ fn to_log_in(next: Option<&str>) -> Response {
 
 /// A message of the inner layers as a sentence.
 pub(super) fn sentence(message: &str) -> String {
-    let mut letters = message.chars();
+    let end = if message.ends_with(['.', '?', '!']) { "" } else { "." };
+    format!("{}{end}", capital(message))
+}
+
+/// Words of the inner layers as a heading.
+pub(super) fn capital(words: &str) -> String {
+    let mut letters = words.chars();
     let first = letters.next().map(|letter| letter.to_uppercase().to_string()).unwrap_or_default();
-    let rest = letters.as_str();
-    let end = if rest.ends_with(['.', '?', '!']) { "" } else { "." };
-    format!("{first}{rest}{end}")
+    format!("{first}{}", letters.as_str())
 }
 
 /// Ends a request that takes longer than this.
