@@ -32,6 +32,10 @@
 //! * **Operator's click**: route in [`web`] (or [`cli`]) → role and origin are checked → `gate::admin`, where every change is
 //!   audited → 303 with a flash. Pages read through [`store::Reader`] and never write.
 //!
+//! What is wanted on a router (a rule on, a lease, its own account off) follows in the same transaction, from
+//! `gate::wanted`; `gate::fulfil` does it over the API until it is proven, and `gate::watch` holds what routers say of
+//! themselves against it. All three ask [`gate::router_api::RouterApi`], which [`routeros::Fleet`] answers.
+//!
 //! # Invariants
 //!
 //! One function, `gate::session::apply`, changes a session: it loads the row, applies the pure rule, and writes the result
@@ -43,9 +47,8 @@
 //!
 //! # Deliberately absent
 //!
-//! Rules and leases over the RouterOS API: their port and [`routeros`] are here, no use case asks them yet; what is asked is
-//! about a router's own accounts (`gate::admin`, `gate::compare`). EAP, `hold`, pages for groups, RadSec, proxying to User
-//! Manager, backup and restore: their tables and rooms are here, their work is not.
+//! EAP, `hold`, pages for groups, RadSec, proxying to User Manager, backup and restore: their tables and rooms are here,
+//! their work is not.
 
 pub mod app;
 pub mod cli;

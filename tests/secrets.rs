@@ -17,7 +17,12 @@ use std::sync::{Arc, Mutex};
 
 use proxy::Proxy;
 use radgram::crypto::{hex, mschap};
+use radgram::domain::account::Switch;
 use radgram::domain::operator::Role;
+use radgram::domain::router::{Leases, Scheme};
+use radgram::gate::bulk::Run;
+use radgram::gate::router_api::{Generation, Menu, NewRouterAccount};
+use radgram::gate::{Adoption, Afterwards, Names};
 use radgram::secret::Secret;
 use radgram::sim::router::{Cause, DialOutcome, Method};
 use radgram::sim::telegram::SimTelegram;
@@ -26,6 +31,8 @@ use tracing_subscriber::fmt::format::FmtSpan;
 
 use world::{ADMIN, Base, Dialled, HOME, World, ann_from};
 
+const ADOPTED_PASSWORD: &str = "Router-Horse-6";
+const MADE_PASSWORD: &str = "Router-Horse-7";
 const WRONG_PASSWORD: &str = "Falsch-Horse-9";
 const NEW_PASSWORD: &str = "Korrekt-Horse-2";
 const OPERATOR_PASSWORD: &str = "Operators-Battery-3";
@@ -96,7 +103,9 @@ async fn no_secret_is_printed_shown_or_stored_as_it_is() {
     let mut world = World::through(Base::Sqlite, &proxy.url("http")).await;
     world.register_ann().await;
     dials(&world).await;
+    let on_the_router = over_the_api(&world).await;
     let (mut shown, cookie) = operators_day(&world).await;
+    shown.push_str(&on_the_router);
     world.restart().await;
     assert!(matches!(world.dial().await, DialOutcome::Timeout), "the old shared secret is worth nothing");
     for message in world.ann.person.inbox().into_iter().chain(world.operators.inbox()) {
@@ -130,6 +139,10 @@ fn secrets(key: &str, cookie: &str) -> Vec<Sought> {
         Sought::new("new NT hash", mschap::nt_hash(NEW_PASSWORD)),
         Sought::new("shared secret", world::SECRET),
         Sought::new("new shared secret", NEW_SECRET),
+        Sought::new("password of the API user", world::API_PASSWORD),
+        Sought::new("adopted password", ADOPTED_PASSWORD),
+        Sought::new("adopted NT hash", mschap::nt_hash(ADOPTED_PASSWORD)),
+        Sought::new("password made for the router", MADE_PASSWORD),
         Sought::new("operator's password", OPERATOR_PASSWORD),
         Sought::new("operator's wrong password", WRONG_OPERATOR_PASSWORD),
         Sought::new("cookie", cookie),
@@ -165,6 +178,34 @@ async fn dials(world: &World) {
     world.ann.reads("closed by an operator").await;
 }
 
+/// Everything that is asked of a router over its API; gives what of it is shown.
+async fn over_the_api(world: &World) -> String {
+    world.router.add("/ppp/secret", &[("name", "kim"), ("password", ADOPTED_PASSWORD)]).unwrap();
+    world.reach(Scheme::Radius, Leases::On).await;
+    let (gate, router) = (world.gate(), world.router_id().await);
+    let mut shown = format!("{:?}\n", gate.router_accounts(router).await.unwrap());
+    let names = Names::Names(vec!["kim".to_owned()]);
+    let adoption = Adoption { menu: Menu::Secret, names, afterwards: Afterwards::Removed, run: Run::Real };
+    let adopted = gate.adopt_accounts(&ADMIN, router, &adoption, &|_| {}).await.unwrap();
+    writeln!(shown, "{adopted:?}").unwrap();
+    let new = NewRouterAccount {
+        menu: Menu::Secret,
+        name: "lee".to_owned(),
+        password: Secret::new(MADE_PASSWORD),
+        profile: None,
+        comment: String::new(),
+        switch: Switch::Enabled,
+    };
+    gate.add_router_account(&ADMIN, router, &new).await.unwrap();
+    world.until_fulfilled().await;
+    writeln!(shown, "{:?}", gate.examine_router(router, None).await.unwrap()).unwrap();
+    for generation in [Generation::V6, Generation::V7] {
+        let script = gate.router_script(router, generation, None).await.unwrap();
+        writeln!(shown, "{}\n{script:?}", script.text()).unwrap();
+    }
+    shown
+}
+
 /// An operator logs in, changes a password and a shared secret, and looks at everything; gives all of it and the cookie.
 async fn operators_day(world: &World) -> (String, String) {
     let password = Secret::new(OPERATOR_PASSWORD);
@@ -190,8 +231,10 @@ async fn operators_day(world: &World) -> (String, String) {
             ("message_authenticator", "auto"),
         ]
     };
-    shown.push_str(&browser.post("/routers/1", &form("office", "nowhere")).await.assert_form(&["</form>"]).body);
-    browser.post("/routers/1", &form("office", "127.0.0.1")).await.assert_redirect("/routers");
+    shown.push_str(
+        &browser.post("/routers/1/settings", &form("office", "nowhere")).await.assert_form(&["</form>"]).body,
+    );
+    browser.post("/routers/1/settings", &form("office", "127.0.0.1")).await.assert_redirect("/routers/1");
     for path in [
         "/",
         "/users",
@@ -203,6 +246,9 @@ async fn operators_day(world: &World) -> (String, String) {
         "/routers",
         "/routers/new",
         "/routers/1",
+        "/routers/1/api",
+        "/routers/1/settings",
+        "/routers/1/rules",
         "/settings",
         "/operators",
         "/operators/1",

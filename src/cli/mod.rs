@@ -19,6 +19,7 @@ mod rule;
 mod serve;
 mod session;
 mod setting;
+mod sim;
 mod table;
 mod user;
 
@@ -85,6 +86,9 @@ enum Command {
     /// Who changed what.
     #[command(subcommand)]
     Audit(history::AuditCommand),
+    /// Simulated neighbours, to try things by hand.
+    #[command(subcommand)]
+    Sim(sim::Command),
 }
 
 /// How a list is printed.
@@ -103,6 +107,9 @@ pub async fn run(cli: Cli) -> Result<(), Failure> {
     if let Command::Serve = cli.command {
         return serve::run(&cli.config).await;
     }
+    if let Command::Sim(command) = &cli.command {
+        return sim::run(command, &cli.config).await;
+    }
     let config = Config::load(&cli.config)?;
     if let Command::Check = cli.command {
         return Out::standard().text(&config.to_string());
@@ -115,7 +122,7 @@ pub async fn run(cli: Cli) -> Result<(), Failure> {
 
 async fn at(desk: &Desk, command: Command) -> Result<(), Failure> {
     match command {
-        Command::Serve | Command::Check => Ok(()),
+        Command::Serve | Command::Check | Command::Sim(_) => Ok(()),
         Command::Setting(command) => setting::run(desk, command).await,
         Command::Operator(command) => operator::run(desk, command).await,
         Command::User(command) => user::run(desk, command).await,

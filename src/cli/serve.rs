@@ -22,7 +22,7 @@ use crate::store::Reader;
 const OWNER_ONLY: u32 = 0o600;
 
 pub(super) async fn run(file: &Path) -> Result<(), Failure> {
-    let made = make(file)?;
+    let made = make(file, EXAMPLE)?;
     let config = Config::load(file)?;
     start_log(config.log);
     let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
@@ -39,10 +39,10 @@ pub(super) async fn run(file: &Path) -> Result<(), Failure> {
 }
 
 /// Writes the example where no configuration is, and says so.
-fn make(file: &Path) -> Result<Option<String>, Failure> {
+pub(super) fn make(file: &Path, example: &str) -> Result<Option<String>, Failure> {
     match OpenOptions::new().write(true).create_new(true).mode(OWNER_ONLY).open(file) {
         Ok(mut new) => {
-            let written = new.write_all(EXAMPLE.as_bytes()).and_then(|()| new.sync_all());
+            let written = new.write_all(example.as_bytes()).and_then(|()| new.sync_all());
             written.map_err(|error| Failure::because(format!("{}: cannot be written: {error}", file.display())))?;
             Ok(Some(format!("radgram: made {} with the defaults", file.display())))
         }

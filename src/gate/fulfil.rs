@@ -10,15 +10,16 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::router_api::{AccountChange, ApiFault, LEASE_COMMENT, Menu, RouterAccount, RouterApi, RuleRef};
+use super::wanted::turned_off;
 use super::{Gate, LEAD_EVERY, next_look};
 use crate::clock::Timestamp;
 use crate::domain::account::{Switch, name_key};
 use crate::domain::id::{AccountId, RouterId, WantId};
 use crate::domain::router::{Router, Scheme};
 use crate::domain::session::{LONGEST, Session};
-use crate::domain::want::{Thing, WantedState};
+use crate::domain::want::{RETIRED, Thing, WantedState};
 use crate::store::alarm::Raised;
-use crate::store::want::Want;
+use crate::store::want::{Still, Want};
 use crate::store::{StoreError, Tx};
 use crate::text::Arg;
 
@@ -36,8 +37,6 @@ const FIRST_WAIT: Duration = Duration::from_secs(5);
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
 /// A lease outlives this many Interims that do not come.
 const INTERIMS: u32 = 3;
-/// What an account that is taken over is called on the router from then on.
-const RETIRED: &str = "radgram-";
 
 /// What became of a want.
 enum Fulfilled {
@@ -225,33 +224,59 @@ impl Gate {
         let now = self.now();
         let mut tx = self.store.begin().await?;
         self.tell_of_delay(&mut tx, want, &outcome).await?;
-        match outcome {
-            Ok(Fulfilled::Proven) => match (&want.thing, want.state) {
-                // Nothing is left to be kept.
-                (Thing::Lease(_), WantedState::Off) | (_, WantedState::Removed | WantedState::Retired) => {
-                    tx.finish_want(want).await?;
-                }
-                (_, WantedState::Off) if want.account.is_none() => tx.finish_want(want).await?,
-                (Thing::Rule { comment, .. }, WantedState::Off) if !tx.is_bound(want.router, comment).await? => {
-                    tx.finish_want(want).await?;
-                }
-                (_, WantedState::On | WantedState::Off) => tx.prove_want(want, now, None).await?,
-            },
+        let touched = match &outcome {
+            Ok(Fulfilled::Proven) => true,
+            Err(fault) => fault.is_passing(),
+            Ok(Fulfilled::Nothing | Fulfilled::Outdated) => false,
+        };
+        let still = match outcome {
+            Ok(Fulfilled::Proven) if self.is_over(&mut tx, want).await? => tx.finish_want(want).await?,
+            Ok(Fulfilled::Proven) => tx.prove_want(want, now, None).await?,
             Ok(Fulfilled::Nothing) => tx.finish_want(want).await?,
             Ok(Fulfilled::Outdated) => tx.retry_want(want, "looked at again", now + FIRST_WAIT).await?,
             Err(fault) if fault.is_passing() => {
                 let due = now + FIRST_WAIT.saturating_mul(1 << want.tries.min(6)).min(LONGEST_WAIT);
-                tx.retry_want(want, &fault.to_string(), due).await?;
+                let still = tx.retry_want(want, &fault.to_string(), due).await?;
                 tx.postpone_wants(want.router, &fault.to_string(), (now, due)).await?;
+                still
             }
             Err(fault) => {
-                tx.retry_want(want, &fault.to_string(), now + LONGEST_WAIT).await?;
+                let still = tx.retry_want(want, &fault.to_string(), now + LONGEST_WAIT).await?;
                 self.alarm_not_done(&mut tx, want, &fault).await?;
+                still
             }
+        };
+        if still == Still::Changed && touched {
+            self.overtaken(&mut tx, want).await?;
         }
         let committed = tx.commit(now).await?;
         self.after(&committed);
         Ok(())
+    }
+
+    /// Whether nothing is left to be kept once a want is proven.
+    async fn is_over(&self, tx: &mut Tx, want: &Want) -> Result<bool, StoreError> {
+        Ok(match (&want.thing, want.state) {
+            (Thing::Lease(_), WantedState::Off) | (_, WantedState::Removed | WantedState::Retired) => true,
+            (_, WantedState::Off) if want.account.is_none() => true,
+            (Thing::Rule { comment, .. }, WantedState::Off) => !tx.is_bound(want.router, comment).await?,
+            (Thing::Secret(_) | Thing::UserManager(_), WantedState::Off) | (_, WantedState::On) => false,
+        })
+    }
+
+    /// While we were at it, the word changed, and somebody (another instance, whoever cuts) may have done the new one
+    /// before our command came through: whatever they proved is looked at once more.
+    async fn overtaken(&self, tx: &mut Tx, want: &Want) -> Result<(), StoreError> {
+        let now = self.now();
+        match tx.want_about(want.router, &want.thing).await? {
+            Some(newer) if newer.state == want.state => Ok(()),
+            Some(newer) => tx.reopen_want(newer.id, now).await,
+            // It was off for good; with its router gone, nobody can do it any more.
+            None if want.state == WantedState::On && self.directory.routers().router(want.router).is_some() => {
+                tx.want(&turned_off(want), now).await
+            }
+            None => Ok(()),
+        }
     }
 
     /// Nobody is told that the way is open while a router does not open it: the person hears of the first try that fails,

@@ -43,7 +43,8 @@ impl Gate {
     /// The account as this transaction sees it.
     pub(super) async fn case(&self, tx: &mut Tx, account: AccountId) -> Result<Option<Case>, StoreError> {
         let Some(entry) = tx.entry(account).await? else { return Ok(None) };
-        let policy = tx.settings().await?.policy(&levels(&entry))?;
+        let levels = levels(&entry);
+        let policy = tx.settings_at(&levels).await?.policy(&levels)?;
         Ok(Some(Case { entry, policy }))
     }
 

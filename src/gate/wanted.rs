@@ -183,7 +183,8 @@ fn same_kind(one: &Thing, other: &Thing) -> bool {
     one.parts().0 == other.parts().0
 }
 
-fn turned_off(want: &Want) -> NewWant {
+/// The thing of a want, off.
+pub(super) fn turned_off(want: &Want) -> NewWant {
     NewWant {
         router: want.router,
         thing: want.thing.clone(),

@@ -98,7 +98,9 @@ impl Task {
     /// Tells whoever waits; gives the pause before the next try.
     fn failed(&mut self, fault: ApiFault) -> Duration {
         let before = self.failing.take();
-        if before.as_ref().is_none_or(|failing| failing.fault != fault) {
+        let is_news = before.as_ref().is_none_or(|failing| failing.fault != fault);
+        // One that is let go on purpose is no failure.
+        if is_news && !self.shared.stop.is_cancelled() {
             tracing::warn!(router = %self.name, error = %fault, "no connection to the router's API");
         }
         let doubled = before.as_ref().map_or(self.pace.retry, |failing| failing.pause.saturating_mul(2));

@@ -1,6 +1,7 @@
 //! Settings in SQL: what is stored, by name and level.
 
 use sqlx::AnyConnection;
+use sqlx::any::AnyRow;
 
 use super::error::Result;
 use super::field::Fields;
@@ -11,8 +12,12 @@ use crate::domain::setting::Level;
 
 async fn values(sql: &mut AnyConnection) -> Result<Values> {
     let rows = sqlx::query("select name, level, subject_id, value from settings").fetch_all(sql).await?;
+    read(&rows)
+}
+
+fn read(rows: &[AnyRow]) -> Result<Values> {
     let mut values = Values::default();
-    for row in &rows {
+    for row in rows {
         let fields = Fields::of("settings", row);
         let subject = fields.int("subject_id")?;
         let level = fields.word("level", |word| match word {
@@ -44,6 +49,26 @@ impl Tx {
     /// As [`Reader::settings`].
     pub async fn settings(&mut self) -> Result<Values> {
         values(self.sql()).await
+    }
+
+    /// The values that are stored at these levels alone: thousands of other accounts may have some of their own.
+    ///
+    /// # Errors
+    /// As [`Reader::settings`].
+    pub async fn settings_at(&mut self, levels: &[Level]) -> Result<Values> {
+        let of = |word: &str| levels.iter().find(|level| level.word() == word).map_or(-1, |level| level.subject());
+        let rows = sqlx::query(
+            "select name, level, subject_id, value from settings where (level = 'system' and subject_id = $1)
+             or (level = 'group' and subject_id = $2) or (level = 'user' and subject_id = $3)
+             or (level = 'account' and subject_id = $4)",
+        )
+        .bind(of("system"))
+        .bind(of("group"))
+        .bind(of("user"))
+        .bind(of("account"))
+        .fetch_all(self.sql())
+        .await?;
+        read(&rows)
     }
 
     /// Stores a value that its setting has accepted.

@@ -4,7 +4,7 @@
 //! the last word wins and nothing is done twice. A proven row stays as long as the thing is ours to keep: what the router
 //! shows is compared with it (drift).
 
-use sqlx::any::AnyRow;
+use sqlx::any::{AnyQueryResult, AnyRow};
 
 use super::error::Result;
 use super::field::{Fields, each, readable};
@@ -53,6 +53,22 @@ pub struct NewWant {
     pub account: Option<AccountId>,
     /// For a lease: the connection.
     pub connection: Option<ConnectionId>,
+}
+
+/// Whether a want was still as it was when it was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub enum Still {
+    /// It was, and what came of it is written.
+    Wanted,
+    /// It was changed or is not there any more: nothing was written.
+    Changed,
+}
+
+impl Still {
+    fn of(done: &AnyQueryResult) -> Self {
+        if done.rows_affected() > 0 { Self::Wanted } else { Self::Changed }
+    }
 }
 
 const SELECT_DUE: &str = "select id, router_id, kind, target, hint, state, account_id, connection_id, since, due_at,
@@ -211,12 +227,12 @@ impl Tx {
         row.as_ref().map(read).transpose()
     }
 
-    /// A try came to nothing: again at `due`. A want that was changed meanwhile is left alone.
+    /// A try came to nothing: again at `due`. A want that was changed meanwhile is left alone, and that is told.
     ///
     /// # Errors
     /// The database does not answer.
-    pub async fn retry_want(&mut self, want: &Want, outcome: &str, due: Timestamp) -> Result<()> {
-        sqlx::query(
+    pub async fn retry_want(&mut self, want: &Want, outcome: &str, due: Timestamp) -> Result<Still> {
+        let done = sqlx::query(
             "update wants set tries = tries + 1, outcome = $1, due_at = $2 where id = $3 and state = $4 and since = $5",
         )
         .bind(outcome)
@@ -226,15 +242,16 @@ impl Tx {
         .bind(want.since.millis())
         .execute(self.sql())
         .await?;
-        Ok(())
+        Ok(Still::of(&done))
     }
 
-    /// The router has it so. A want that was changed meanwhile is left alone; `again` is when it is to be done again.
+    /// The router has it so. A want that was changed meanwhile is left alone, and that is told; `again` is when it is to
+    /// be done again.
     ///
     /// # Errors
     /// The database does not answer.
-    pub async fn prove_want(&mut self, want: &Want, now: Timestamp, again: Option<Timestamp>) -> Result<()> {
-        sqlx::query(
+    pub async fn prove_want(&mut self, want: &Want, now: Timestamp, again: Option<Timestamp>) -> Result<Still> {
+        let done = sqlx::query(
             "update wants set proven_at = $1, due_at = $2, outcome = null, tries = 0
              where id = $3 and state = $4 and since = $5 and coalesce(connection_id, 0) = $6",
         )
@@ -246,7 +263,7 @@ impl Tx {
         .bind(want.connection.map_or(0, |connection| connection.0))
         .execute(self.sql())
         .await?;
-        Ok(())
+        Ok(Still::of(&done))
     }
 
     /// The router does not have it so any more: pending anew.
@@ -286,18 +303,19 @@ impl Tx {
         Ok(())
     }
 
-    /// The router has it so, and nothing is left to be kept. A want that was changed meanwhile is left alone.
+    /// The router has it so, and nothing is left to be kept. A want that was changed meanwhile is left alone, and that is
+    /// told.
     ///
     /// # Errors
     /// The database does not answer.
-    pub async fn finish_want(&mut self, want: &Want) -> Result<()> {
-        sqlx::query("delete from wants where id = $1 and state = $2 and since = $3")
+    pub async fn finish_want(&mut self, want: &Want) -> Result<Still> {
+        let done = sqlx::query("delete from wants where id = $1 and state = $2 and since = $3")
             .bind(want.id.0)
             .bind(want.state.word())
             .bind(want.since.millis())
             .execute(self.sql())
             .await?;
-        Ok(())
+        Ok(Still::of(&done))
     }
 
     /// The thing is not ours to keep any more.

@@ -58,6 +58,10 @@ async fn what_is_wrong_is_refused_in_the_words_of_routeros() {
         (&["/radius/set", "=.id=*1", "=service=ppp,nope"], "input does not match any value of service"),
         (&["/radius/incoming/set", "=port=70000"], "invalid value for argument port"),
         (&["/system/identity/set", "=.id=*1", "=name=x"], "unknown parameter .id"),
+        (
+            &["/interface/list/member/add", "=list=all", "=interface=nope"],
+            "input does not match any value of interface",
+        ),
     ] {
         assert_eq!(client.trap(command).await, text, "{command:?}");
     }
@@ -88,6 +92,29 @@ async fn the_order_of_rules_can_be_chosen() {
     assert_eq!(client.trap(&["/ip/firewall/filter/move", "=.id=*9", "=destination=*1"]).await, "no such item");
     assert_eq!(client.trap(&["/ppp/secret/move", "=.id=*1"]).await, "no such command");
     assert_eq!(router.rows("/ip/firewall/filter").unwrap()[0].get("place-before"), None, "it is not kept");
+}
+
+#[tokio::test]
+async fn fasttrack_puts_a_rule_on_top_that_cannot_be_touched() {
+    let (router, _, mut client) = office().await;
+    client.ret(&["/ip/firewall/filter/add", "=chain=forward", "=comment=first"]).await;
+    let fast = ["/ip/firewall/filter/add", "=chain=forward", "=action=fasttrack-connection", "=place-before=*1"];
+    assert_eq!(client.ret(&fast).await, "*2");
+    let rules = router.rows("/ip/firewall/filter").unwrap();
+    assert_eq!(rules[0]["comment"], "special dummy rule to show fasttrack counters");
+    assert_eq!((rules[0]["dynamic"].as_str(), rules.len()), ("true", 3));
+    let dummy = rules[0][".id"].clone();
+    for words in [
+        vec!["/ip/firewall/filter/disable".to_owned(), format!("=.id={dummy}")],
+        vec!["/ip/firewall/filter/remove".to_owned(), format!("=.id=*1,{dummy}")],
+        vec!["/ip/firewall/filter/move".to_owned(), "=.id=*1".to_owned(), format!("=destination={dummy}")],
+        vec!["/ip/firewall/filter/add".to_owned(), "=chain=forward".to_owned(), format!("=place-before={dummy}")],
+    ] {
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        assert_eq!(client.trap(&words).await, "failure: cannot change builtin", "{words:?}");
+    }
+    client.done(&["/ip/firewall/filter/remove", "=.id=*2"]).await;
+    assert_eq!(router.rows("/ip/firewall/filter").unwrap().len(), 1, "it goes with the last of them");
 }
 
 #[tokio::test]

@@ -162,6 +162,9 @@ async fn tls_works_with_a_certificate() {
     let name = format!("=name={USER}");
     client.done(&["/login", &name, &format!("=password={PASSWORD}")]).await;
     assert_eq!(client.column("via", &["/user/active/print"]).await, ["api-ssl"]);
+    let leaf = rustls::pki_types::CertificateDer::from_pem_slice(&chain).unwrap();
+    let digest = hex::encode(&<sha2::Sha256 as sha2::Digest>::digest(&leaf));
+    assert_eq!(client.column("fingerprint", &["/certificate/print"]).await, [digest]);
     router.set("/ip/service", "api-ssl", &[("certificate", "none")]).unwrap();
     let refused = over_tls(&router, &chain).await.err().unwrap();
     assert!(refused.to_string().contains("HandshakeFailure"), "{refused}");

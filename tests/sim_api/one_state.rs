@@ -108,6 +108,11 @@ async fn lists_and_filters_live_as_long_as_the_connection() {
     let trap = router.remove("/ip/firewall/filter", &rules[0][".id"]).unwrap_err();
     assert_eq!(trap.message, "failure: cannot change builtin");
     tunnel.hang_up(Cause::UserRequest).await;
+    router.remove("/ppp/profile", "staff").unwrap();
+    let again = connected(router.dial(Dial::new("User", "clientPass")).await);
+    assert_eq!(again.session_timeout(), None);
+    assert!(router.row("/log", "message", "profile staff is not there").unwrap().is_some());
+    again.hang_up(Cause::UserRequest).await;
     assert!(router.rows("/ip/firewall/address-list").unwrap().is_empty());
     assert!(router.rows("/ip/firewall/filter").unwrap().is_empty());
 }

@@ -113,6 +113,20 @@ async fn passwords_need_the_policy_sensitive() {
 }
 
 #[tokio::test]
+async fn a_hidden_password_may_be_shown_as_stars() {
+    let mut config = super::client::config();
+    config.api.hidden = radgram::sim::router::HiddenSecrets::Starred;
+    let (router, _) = super::client::start(config).await;
+    let mut client = Client::of(&router).await;
+    router.add("/ppp/secret", &[("name", "ann"), ("password", "geheim")]).unwrap();
+    assert_eq!(client.column("password", &["/ppp/secret/print"]).await, ["geheim"]);
+    router.set("/user/group", super::client::USER, &[("policy", "api,read,write")]).unwrap();
+    assert_eq!(client.column("password", &["/ppp/secret/print", "=.proplist=name,password"]).await, ["*****"]);
+    assert_eq!(client.ret(&["/ppp/secret/get", "=.id=*1", "=value-name=password"]).await, "*****");
+    assert!(client.talk(&["/user/print"]).await.iter().all(|row| value(row, "password").is_none()));
+}
+
+#[tokio::test]
 async fn what_a_router_is_can_be_read() {
     let (_router, clock, mut client) = office().await;
     clock.advance(Duration::from_secs(3_661));

@@ -169,3 +169,26 @@ on_both! {
         assert_eq!(story.store.reader().alarms().await.unwrap().len(), 1);
     }
 }
+
+on_both! {
+    async fn an_accounts_settings_are_read_without_those_of_others(story: Story) {
+        let (user, account) = story.account("ann").await;
+        let (_, other) = story.account("bob").await;
+        let mut tx = story.tx().await;
+        for (level, value) in [
+            (Level::System, "8"),
+            (Level::User(user.0), "9"),
+            (Level::Account(account.0), "10"),
+            (Level::Account(other.0), "11"),
+        ] {
+            tx.set_setting("session_hours", level, value, START).await.unwrap();
+        }
+        let own = [Level::System, Level::User(user.0), Level::Account(account.0)];
+        let values = tx.settings_at(&own).await.unwrap();
+        assert_eq!(own.map(|level| values.at("session_hours", level)), [Some("8"), Some("9"), Some("10")]);
+        assert_eq!(values.at("session_hours", Level::Account(other.0)), None);
+        assert_eq!(tx.settings().await.unwrap().policy(&own), values.policy(&own));
+        let alone = tx.settings_at(&[Level::Account(other.0)]).await.unwrap();
+        assert_eq!((alone.at("session_hours", Level::System), alone.only_system()), (None, false));
+    }
+}

@@ -7,7 +7,7 @@ use radgram::domain::want::{Thing, WantedState};
 use radgram::secret::Secret;
 use radgram::store::StoreError;
 use radgram::store::router::Reach;
-use radgram::store::want::{NewWant, Want};
+use radgram::store::want::{NewWant, Still, Want};
 
 use super::{START, Story, at};
 
@@ -44,9 +44,9 @@ on_both! {
         assert_eq!((off.id, off.state, off.since), (on.id, WantedState::Off, at(9)));
         // Whoever was at it when the word changed does not prove the new one.
         let mut tx = story.tx().await;
-        tx.prove_want(&on, at(10), None).await.unwrap();
-        tx.retry_want(&on, "no answer", at(99)).await.unwrap();
-        tx.finish_want(&on).await.unwrap();
+        assert_eq!(tx.prove_want(&on, at(10), None).await.unwrap(), Still::Changed);
+        assert_eq!(tx.retry_want(&on, "no answer", at(99)).await.unwrap(), Still::Changed);
+        assert_eq!(tx.finish_want(&on).await.unwrap(), Still::Changed);
         tx.commit(at(10)).await.unwrap();
         assert_eq!(story.only_want(router).await, off);
     }
@@ -63,7 +63,7 @@ on_both! {
         assert_eq!(reader.routers_with_due_wants(at(10)).await.unwrap(), [second, first]);
         assert_eq!(reader.next_due_want().await.unwrap(), Some(at(3)));
         let mut tx = story.tx().await;
-        tx.prove_want(&later, at(11), None).await.unwrap();
+        assert_eq!(tx.prove_want(&later, at(11), None).await.unwrap(), Still::Wanted);
         tx.postpone_wants(first, "no answer", (at(11), at(60))).await.unwrap();
         tx.commit(at(11)).await.unwrap();
         assert_eq!(reader.routers_with_due_wants(at(12)).await.unwrap(), []);

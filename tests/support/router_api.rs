@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -27,6 +28,8 @@ struct Inner {
     state: Mutex<State>,
     /// If set, each change waits for a permit.
     turnstile: Mutex<Option<Arc<Semaphore>>>,
+    /// Changes that wait for one.
+    waiting: AtomicUsize,
 }
 
 #[derive(Default)]
@@ -95,11 +98,26 @@ impl FakeRouter {
         self.state().reach = Some(changes);
     }
 
+    /// A connection is up.
+    pub fn connects(&self, active: Active) {
+        self.state().active.push(active);
+    }
+
+    /// Every connection is down.
+    pub fn hangs_up(&self) {
+        self.state().active.clear();
+    }
+
     /// From now on each change waits until it is let through.
     pub fn hold_changes(&self) -> Arc<Semaphore> {
         let turnstile = Arc::new(Semaphore::new(0));
         *self.0.turnstile.lock().unwrap() = Some(turnstile.clone());
         turnstile
+    }
+
+    /// How many changes wait to be let through.
+    pub fn waiting(&self) -> usize {
+        self.0.waiting.load(Ordering::SeqCst)
     }
 
     /// The names in a menu, with `-` before those that are disabled.
@@ -124,7 +142,9 @@ impl FakeRouter {
     async fn pass_turnstile(&self) {
         let turnstile = self.0.turnstile.lock().unwrap().clone();
         if let Some(turnstile) = turnstile {
+            self.0.waiting.fetch_add(1, Ordering::SeqCst);
             turnstile.acquire().await.unwrap().forget();
+            self.0.waiting.fetch_sub(1, Ordering::SeqCst);
         }
     }
 

@@ -106,8 +106,9 @@ impl Site {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
         let cancel = CancellationToken::new();
-        gate.start(&TaskTracker::new(), &cancel);
-        gate.start_reaching(api, &TaskTracker::new(), &cancel);
+        let tracker = TaskTracker::new();
+        gate.start(&tracker, &cancel);
+        gate.start_reaching(api, &tracker, &cancel);
         let pages = router(WebState::new(gate.clone(), config));
         tokio::spawn(serve(listener, pages, cancel.clone()));
         Site { address, store, clock, gate, fleet, dir: None, _stop: cancel.drop_guard() }

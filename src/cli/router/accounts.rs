@@ -8,6 +8,7 @@ use super::super::desk::{ACTOR, Desk};
 use super::super::output::{Line, Out};
 use super::super::{Failure, ListArgs};
 use crate::domain::account::Switch;
+use crate::gate::bulk::{Outcome, Run};
 use crate::gate::router_api::{ApiFault, Menu};
 use crate::gate::{Adoption, Afterwards, ComparedAccount, Names, SessionHere};
 use crate::store::account::PasswordKept;
@@ -73,6 +74,9 @@ pub(super) async fn adopt(desk: &Desk, adopt: Adopt) -> Result<(), Failure> {
         run: run_of(adopt.dry_run),
     };
     let lines = desk.gate.adopt_accounts(&ACTOR, router.id, &adoption, &tell_progress).await?;
+    if adoption.run == Run::Real && lines.iter().any(|line| line.outcome == Outcome::Done) {
+        eprintln!("radgram: bind adopted accounts to people: radgram account bind USERNAME --user TELEGRAM_ID");
+    }
     report(&lines, adopt.list, adoption.run, "adopted")
 }
 

@@ -228,7 +228,8 @@ struct RouterLine {
 }
 
 impl Line for RouterLine {
-    const HEADS: &'static [&'static str] = &["NAME", "ADDRESS", "COA PORT", "MESSAGE-AUTHENTICATOR", "SEEN"];
+    const HEADS: &'static [&'static str] =
+        &["NAME", "ADDRESS", "COA PORT", "MESSAGE-AUTHENTICATOR", "SCHEME", "API", "SEEN"];
 
     fn cells(&self) -> Vec<String> {
         vec![
@@ -236,6 +237,8 @@ impl Line for RouterLine {
             self.address.clone(),
             self.coa_port.to_string(),
             self.message_authenticator.to_owned(),
+            self.scheme.to_owned(),
+            self.api.clone().unwrap_or_default(),
             self.seen.join(", "),
         ]
     }

@@ -261,7 +261,8 @@ impl Gate {
         if adoptee.carried.settings.is_empty() {
             return Ok(());
         }
-        let (stored, level) = (tx.settings().await?, Level::Account(id.0));
+        let level = Level::Account(id.0);
+        let stored = tx.settings_at(&[level]).await?;
         for (name, value) in &adoptee.carried.settings {
             match stored.at(name, level) {
                 Some(own) => line.notes.push(format!("{name} = {own} was set here and stays")),

@@ -182,7 +182,7 @@ impl<'a> Attempt<'a> {
         let duration = |kind| seconds(kind).map(|seconds| Duration::from_secs(seconds.into()));
         let text = |kind| accept.vendor(kind).map(|text| String::from_utf8_lossy(text).into_owned());
         let texts = |kind| accept.all(kind).map(|text| String::from_utf8_lossy(text).into_owned()).collect();
-        let state = lock(&router.state);
+        let mut state = lock(&router.state);
         let interim = state.single(path::AAA).and_then(|row| span(row, "interim-update"));
         let mut grant = Grant {
             class: accept.all(AttributeType::CLASS).map(<[u8]>::to_vec).collect(),
@@ -196,7 +196,11 @@ impl<'a> Attempt<'a> {
             accept: accept.trimmed().to_vec(),
             ..Grant::new(self.dial, self.session_id.to_owned(), self.nas_port, Authentic::Radius)
         };
-        grant.complete(&state, text(VendorType::MIKROTIK_GROUP).as_deref());
+        let profile = text(VendorType::MIKROTIK_GROUP);
+        if let Some(unknown) = profile.as_deref().filter(|name| state.named(path::PROFILE, name).is_none()) {
+            state.log(router.clock.now(), "ppp,error", format!("profile {unknown} is not there"));
+        }
+        grant.complete(&state, profile.as_deref());
         grant
     }
 }

@@ -7,12 +7,15 @@ use std::net::Ipv4Addr;
 
 use super::state::kind::mask_32;
 use super::state::table::Row;
+use super::state::value::Value;
 use super::state::{State, path};
 
 /// Chains that jump into one another further than this are a circle.
 const JUMPS_MAX: usize = 16;
 /// Matchers that are looked at; `out-interface` cannot be known, the rest is of no packet in particular.
 const KNOWN: [&str; 4] = ["src-address", "src-address-list", "in-interface", "in-interface-list"];
+/// The rule that the router shows on top while a rule has fasttrack; it decides nothing, and cannot be touched.
+const DUMMY: &str = "special dummy rule to show fasttrack counters";
 /// Properties of a rule that match nothing.
 const NO_MATCHERS: [&str; 17] = [
     "chain",
@@ -91,6 +94,28 @@ fn matches(state: &State, packet: &Packet<'_>, rule: &Row) -> bool {
         && is_so(rule, "in-interface", |name| name == packet.interface || name == "all-ppp")
         && is_so(rule, "in-interface-list", |list| is_member(state, list, packet.interface))
         && is_so(rule, "connection-state", |states| has_state(states, packet.flow))
+}
+
+/// Shows the rule on top, or takes it away, as there are rules with fasttrack or none.
+pub(super) fn show_fasttrack(state: &mut State) {
+    let is_wanted = state.any(path::FILTER, |_, row| row.says("action", "fasttrack-connection"));
+    let dummy = state.find(path::FILTER, |row| row.flag("dynamic") && row.says("comment", DUMMY)).map(|(id, _)| id);
+    match (is_wanted, dummy) {
+        (true, None) => {
+            let first = state.ids(path::FILTER).first().copied();
+            let cells = vec![
+                ("chain", Value::text("forward")),
+                ("action", Value::text("passthrough")),
+                ("dynamic", Value::Flag(true)),
+                ("comment", Value::text(DUMMY)),
+            ];
+            state.insert_before(path::FILTER, cells, first);
+        }
+        (false, Some(id)) => {
+            state.remove(path::FILTER, id);
+        }
+        (true, Some(_)) | (false, None) => {}
+    }
 }
 
 /// Whether a matcher holds; `!` before it turns it over, and one that is not there always holds.

@@ -19,7 +19,7 @@ pub(super) enum Local {
     Granted(Box<Grant>),
 }
 
-/// Looks a dial up.
+/// Looks a dial up. Router and client are in one process: comparing the passwords is what every method comes to.
 pub(super) fn look_up(router: &Inner, dial: &Dial) -> Local {
     let mut state = lock(&router.state);
     state.advance(router.clock.now());

@@ -52,7 +52,7 @@ use tokio_util::task::TaskTracker;
 
 pub use accounting::{Cause, Delivery};
 pub use api::faults::ApiFaults;
-pub use api::{ApiConfig, Certificate, Chunks, LoginForm, ServiceUser};
+pub use api::{ApiConfig, Certificate, Chunks, HiddenSecrets, LoginForm, ServiceUser};
 pub use command::trap::Trap;
 pub use config::{
     CountFrom, DisabledSecret, DisconnectHabit, ForeignAttributes, IncomingConfig, RequireMessageAuth, RouterConfig,

@@ -4,10 +4,16 @@ use std::net::Ipv4Addr;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use sha2::{Digest, Sha256};
+
+use super::api::{Certificate, HiddenSecrets};
 use super::config::{RequireMessageAuth, RouterConfig, Server, UserManager};
 use super::state::value::Value;
 use super::state::{Package, State, path};
 use crate::clock::Timestamp;
+use crate::crypto::hex;
 
 /// The pool that clients get addresses from unless something else is said.
 pub(super) const POOL: &str = "vpn";
@@ -34,6 +40,10 @@ pub(super) fn state(config: &RouterConfig, now: Timestamp) -> State {
     let last = Ipv4Addr::from(u32::from(config.pool_start).wrapping_add(POOL_SIZE - 1));
     let ranges = format!("{}-{last}", config.pool_start);
     state.insert(path::POOL, vec![("name", Value::text(POOL)), ("ranges", Value::text(ranges))]);
+    state.veil = match config.api.hidden {
+        HiddenSecrets::Absent => None,
+        HiddenSecrets::Starred => Some("*****"),
+    };
     users(&mut state, config);
     state
 }
@@ -73,14 +83,26 @@ fn users(state: &mut State, config: &RouterConfig) {
         cells.push(("password", Value::Secret(service.password.clone())));
         state.insert(path::USER, cells);
     }
-    if config.api.certificate.is_some() {
+    if let Some(certificate) = &config.api.certificate {
         let name = || Value::text("api");
-        let cells = vec![("name", name()), ("common-name", name()), ("private-key", Value::Flag(true))];
+        let cells = vec![
+            ("name", name()),
+            ("common-name", name()),
+            ("private-key", Value::Flag(true)),
+            ("trusted", Value::text("true")),
+            ("fingerprint", Value::text(fingerprint(certificate).unwrap_or_default())),
+        ];
         state.insert(path::CERTIFICATE, cells);
         if let Some((id, _)) = state.named(path::SERVICE, "api-ssl") {
             state.put(path::SERVICE, id, "certificate", name());
         }
     }
+}
+
+/// SHA-256 of the certificate itself, the first of the chain.
+fn fingerprint(certificate: &Certificate) -> Option<String> {
+    let leaf = CertificateDer::from_pem_slice(&certificate.chain).ok()?;
+    Some(hex::encode(&Sha256::digest(&leaf)))
 }
 
 /// One range of `/ip/pool`: `10.8.0.2-10.8.0.254`, or a single address.

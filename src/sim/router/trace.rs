@@ -76,10 +76,7 @@ impl Trace {
     }
 
     fn note(&self, line: String) {
-        let line = match line.char_indices().nth(LINE_MAX) {
-            Some((cut, _)) => format!("{}…", &line[..cut]),
-            None => line,
-        };
+        let line = tamed(&line);
         if self.followers.receiver_count() > 0 {
             let _ = self.followers.send(line.clone()); // who followed may be gone
         }
@@ -114,6 +111,22 @@ impl Trace {
         }
         self.note(line);
     }
+}
+
+/// A line that does not steer a terminal, cut where it is too long.
+fn tamed(line: &str) -> String {
+    let mut tame = String::with_capacity(line.len());
+    for (count, letter) in line.chars().enumerate() {
+        match letter {
+            _ if count == LINE_MAX => {
+                tame.push('…');
+                break;
+            }
+            letter if letter.is_control() => tame.extend(letter.escape_default()),
+            letter => tame.push(letter),
+        }
+    }
+    tame
 }
 
 /// A word of a sentence, its value hidden if it is a secret.
@@ -225,5 +238,7 @@ mod tests {
         let lines = trace.lines();
         assert_eq!(lines.len(), LINES_MAX);
         assert!(lines[0].starts_with("api 127.0.0.1:5 5 ") && lines[0].ends_with('…'));
+        trace.connection(peer, "\x1b[2Jя\n");
+        assert!(trace.lines().last().is_some_and(|line| line.ends_with("\\u{1b}[2Jя\\n")));
     }
 }

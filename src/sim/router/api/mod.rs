@@ -46,6 +46,8 @@ pub struct ApiConfig {
     pub login: LoginForm,
     /// How what is written is cut up.
     pub chunks: Chunks,
+    /// What a log-in without `sensitive` sees of a password.
+    pub hidden: HiddenSecrets,
 }
 
 impl ApiConfig {
@@ -58,6 +60,7 @@ impl ApiConfig {
             users: Vec::new(),
             login: LoginForm::Plain,
             chunks: Chunks::Odd,
+            hidden: HiddenSecrets::Absent,
         }
     }
 }
@@ -100,6 +103,15 @@ pub enum LoginForm {
     Plain,
     /// A challenge and the MD5 of it with the password, before 6.43; name and password are ignored.
     Challenge,
+}
+
+/// What a log-in without the policy `sensitive` sees of a password: no source says it for the API.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HiddenSecrets {
+    /// The property is not there.
+    Absent,
+    /// `*****`, as WinBox shows it: not to be taken for the password.
+    Starred,
 }
 
 /// How what is written is cut up on its way.

@@ -29,7 +29,7 @@ impl Change<'_> {
         let places: &[&str] = if is_ordered { &["place-before"] } else { &[] };
         let written = self.written(state, places)?;
         let before = match self.command.text("place-before") {
-            Some(word) => Some(row_of(state, &self.menu, &word).ok_or_else(Trap::no_such_item)?),
+            Some(word) => Some(self.place(state, &word)?),
             None => None,
         };
         let mut cells: Vec<(&'static str, Value)> =
@@ -86,13 +86,23 @@ impl Change<'_> {
         self.command.takes_only(&[&IDS[..], &["destination"]].concat())?;
         let ids = named_rows(state, &self.menu, self.command)?;
         let before = match self.command.text("destination").filter(|word| !word.is_empty()) {
-            Some(word) => Some(row_of(state, &self.menu, &word).ok_or_else(Trap::no_such_item)?),
+            Some(word) => Some(self.place(state, &word)?),
             None => None,
         };
+        for id in &ids {
+            self.refuse_made(state, *id)?;
+        }
         for id in ids {
             state.shift(self.menu.path, id, before);
         }
         Ok(Done { reply: Reply::Done, effects: Vec::new() })
+    }
+
+    /// A row that others may be put before: not one that the router put on top. In which words it refuses that no source says.
+    fn place(&self, state: &State, word: &str) -> Result<Id, Trap> {
+        let id = row_of(state, &self.menu, word).ok_or_else(Trap::no_such_item)?;
+        self.refuse_made(state, id)?;
+        Ok(id)
     }
 
     pub(super) fn remove(&self, state: &mut State) -> Result<Done, Trap> {

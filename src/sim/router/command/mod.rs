@@ -20,9 +20,10 @@ use std::sync::Arc;
 
 use crate::clock::Timestamp;
 use crate::proto::routeros::Sentence;
-use crate::sim::router::state::State;
+use crate::sim::router::firewall;
 use crate::sim::router::state::menu::{Menu, Shape, Verb};
 use crate::sim::router::state::table::Id;
+use crate::sim::router::state::{State, path};
 
 use self::print::Rows;
 use self::rights::Rights;
@@ -163,12 +164,51 @@ pub(crate) fn execute(state: &mut State, rights: &Rights, command: &Command, now
     if !rights.allow(menu.path, verb) {
         return Err(Trap::not_permitted());
     }
+    let done = carry_out(verb, state, rights, &menu, command, now);
+    if menu.path == path::FILTER && may_change_fasttrack(verb, command) {
+        firewall::show_fasttrack(state);
+    }
+    done
+}
+
+/// Whether there may be a first or no longer any rule with fasttrack. Looking for one takes as long as the list is.
+fn may_change_fasttrack(verb: Verb, command: &Command) -> bool {
+    match verb {
+        Verb::Add => command.attribute("action") == Some(b"fasttrack-connection"),
+        Verb::Set => command.attribute("action").is_some(),
+        Verb::Remove | Verb::Unset => true,
+        Verb::Print
+        | Verb::Get
+        | Verb::Find
+        | Verb::Listen
+        | Verb::Enable
+        | Verb::Disable
+        | Verb::Comment
+        | Verb::Move
+        | Verb::Monitor
+        | Verb::ResetCounters
+        | Verb::ResetCountersAll
+        | Verb::CloseSession
+        | Verb::ActivateProfile
+        | Verb::Sign
+        | Verb::Reboot => false,
+    }
+}
+
+fn carry_out(
+    verb: Verb,
+    state: &mut State,
+    rights: &Rights,
+    menu: &Arc<Menu>,
+    command: &Command,
+    now: Timestamp,
+) -> Result<Done, Trap> {
     let change = change::Change { menu: menu.clone(), command, now };
     match verb {
-        Verb::Print => print::print(state, rights, menu, command, now).map(Done::quiet),
-        Verb::Listen => print::listen(state, rights, menu, command).map(Done::quiet),
-        Verb::Get => print::get(state, rights, &menu, command, now).map(Done::quiet),
-        Verb::Find => print::find(state, &menu, command).map(Done::quiet),
+        Verb::Print => print::print(state, rights, menu.clone(), command, now).map(Done::quiet),
+        Verb::Listen => print::listen(state, rights, menu.clone(), command).map(Done::quiet),
+        Verb::Get => print::get(state, rights, menu, command, now).map(Done::quiet),
+        Verb::Find => print::find(state, menu, command).map(Done::quiet),
         Verb::Add => change.add(state),
         Verb::Set => change.set(state),
         Verb::Remove => change.remove(state),
@@ -177,11 +217,11 @@ pub(crate) fn execute(state: &mut State, rights: &Rights, command: &Command, now
         Verb::Comment => change.comment(state),
         Verb::Unset => change.unset(state),
         Verb::Move => change.shift(state),
-        Verb::Monitor => act::monitor(state, &menu, command).map(Done::quiet),
-        Verb::ResetCounters | Verb::ResetCountersAll => act::reset_counters(state, &menu, command, verb),
-        Verb::CloseSession => act::close_session(state, &menu, command),
-        Verb::ActivateProfile => act::activate_profile(state, &menu, command),
-        Verb::Sign => act::sign(state, &menu, command, now),
+        Verb::Monitor => act::monitor(state, menu, command).map(Done::quiet),
+        Verb::ResetCounters | Verb::ResetCountersAll => act::reset_counters(state, menu, command, verb),
+        Verb::CloseSession => act::close_session(state, menu, command),
+        Verb::ActivateProfile => act::activate_profile(state, menu, command),
+        Verb::Sign => act::sign(state, menu, command, now),
         Verb::Reboot => Ok(Done { reply: Reply::Done, effects: vec![Effect::Reboot] }),
     }
 }
@@ -214,4 +254,112 @@ pub(crate) fn rows_meant(state: &State, command: &Command) -> Vec<(&'static str,
     let Some(menu) = menu_of(state, command) else { return Vec::new() };
     let rows = named_rows(state, &menu, command).unwrap_or_default();
     rows.into_iter().map(|id| (menu.path, id)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::sim::router::state::Package;
+    use crate::sim::router::version::RosVersion;
+
+    const VERBS: [&str; 21] = [
+        "print",
+        "getall",
+        "get",
+        "find",
+        "listen",
+        "add",
+        "set",
+        "remove",
+        "enable",
+        "disable",
+        "comment",
+        "unset",
+        "move",
+        "monitor",
+        "reset-counters",
+        "reset-counters-all",
+        "close-session",
+        "activate-user-profile",
+        "sign",
+        "reboot",
+        "nope",
+    ];
+    const VALUES: [&str; 16] = [
+        "",
+        "*1",
+        "*2",
+        "*80000000",
+        "yes",
+        "default",
+        "ann",
+        "1",
+        "10.8.0.5",
+        "10.0.0.0/8",
+        "1h",
+        "ppp",
+        "l2tp",
+        "\u{fffd}*",
+        "99999999999999999999",
+        "read,write",
+    ];
+
+    /// A command of any menu with any of its properties, few values, so that they often fit.
+    fn sentence(menus: Vec<String>, names: Vec<String>) -> impl Strategy<Value = Sentence> {
+        let attributes = prop::collection::vec((prop::sample::select(names), prop::sample::select(&VALUES[..])), 0..6);
+        let query = prop::collection::vec("\\?(name|disabled|[#<>=!&|.0-9-]{0,4})(=[a-z0-9]{0,3})?", 0..3);
+        (prop::sample::select(menus), prop::sample::select(&VERBS[..]), attributes, query).prop_map(
+            |(menu, verb, attributes, query)| {
+                let command = Sentence::command(format!("{menu}/{verb}"));
+                let command = attributes.into_iter().fold(command, |built, (name, value)| built.with(name, value));
+                query.into_iter().fold(command, Sentence::query)
+            },
+        )
+    }
+
+    fn router() -> State {
+        State::new(RosVersion::V7_22, Package::Installed, Timestamp::default())
+    }
+
+    fn any_sentences() -> impl Strategy<Value = Vec<Sentence>> {
+        let state = router();
+        let menus: Vec<String> = state.menus().map(|menu| menu.path.to_owned()).collect();
+        let fields = state.menus().flat_map(|menu| menu.fields.iter().map(|field| field.name.to_owned()));
+        let others = [".id", "numbers", "place-before", "destination", "value-name", ".proplist", "count-only", "once"];
+        let names: Vec<String> = fields.chain(others.map(str::to_owned)).collect();
+        prop::collection::vec(sentence(menus, names), 1..40)
+    }
+
+    proptest! {
+        #[test]
+        fn no_commands_break_a_router(sentences in any_sentences()) {
+            let mut state = router();
+            let mut now = Timestamp::default();
+            for sentence in sentences {
+                now = now + std::time::Duration::from_secs(600);
+                let command = Command::of(&sentence);
+                let done = execute(&mut state, &Rights::All, &command, now);
+                if let Ok(Done { reply: Reply::Rows(mut rows) | Reply::Watch(mut rows), .. }) = done {
+                    while rows.next(&state, now).is_some() {}
+                    while rows.news(&mut state, now).is_some() {}
+                    rows.leave(&mut state);
+                }
+            }
+            for menu in state.menus().cloned().collect::<Vec<_>>() {
+                let ids = state.ids(menu.path);
+                prop_assert_eq!(ids.iter().collect::<BTreeSet<_>>().len(), ids.len(), "{}", menu.path);
+                prop_assert!(ids.iter().all(|id| state.row(menu.path, *id).is_some()), "{}", menu.path);
+                if menu.shape == Shape::Single {
+                    prop_assert_eq!(ids.len(), 1, "{}", menu.path);
+                }
+                let Some(unique) = menu.unique else { continue };
+                let keys = state.rows(menu.path).map(|(_, row)| unique.fields.iter().map(|name| row.text(name)).collect::<Vec<_>>()).collect::<Vec<_>>();
+                prop_assert_eq!(keys.iter().collect::<BTreeSet<_>>().len(), keys.len(), "{}: {:?}", menu.path, keys);
+            }
+        }
+    }
 }

@@ -31,6 +31,8 @@ pub(crate) struct Rows {
     proplist: Option<Vec<String>>,
     query: Query,
     hidden: Vec<&'static str>,
+    /// Of the hidden, those that are shown as something else where the router does so.
+    veiled: Vec<&'static str>,
     shown: usize,
     watch: Option<WatchId>,
     /// Told when a watched row changes.
@@ -40,10 +42,12 @@ pub(crate) struct Rows {
 impl Rows {
     fn new(rights: &Rights, menu: Arc<Menu>, command: &Command, ids: Vec<Id>, query: Query) -> Self {
         let hidden = hidden(rights, &menu);
+        let is_shown = |name: &&str| menu.field(name).is_some_and(|field| field.access != Access::WriteOnly);
+        let veiled = hidden.iter().copied().filter(|name| is_shown(name)).collect();
         let listed = command.text(".proplist").or_else(|| command.text("proplist"));
         let proplist = listed.map(|names| names.split(',').map(str::to_owned).collect());
         let (ids, wake) = (ids.into_iter(), Arc::default());
-        Self { menu, ids, proplist, query, hidden, shown: 0, watch: None, wake }
+        Self { menu, ids, proplist, query, hidden, veiled, shown: 0, watch: None, wake }
     }
 
     /// The next row that is there and passes.
@@ -104,6 +108,10 @@ impl Rows {
         }
         let cells = row.cells().filter(|(name, _)| wanted(name) && !self.hidden.contains(name));
         item.extend(cells.map(|(name, value)| (name, value.shown(&view).into_owned())));
+        if let Some(veil) = state.veil {
+            let veiled = self.veiled.iter().filter(|name| wanted(name) && row.value(name).is_some());
+            item.extend(veiled.map(|name| (*name, veil.as_bytes().to_vec())));
+        }
         item
     }
 }

@@ -81,13 +81,21 @@ fn system(state: &mut State, now: Timestamp) {
     }
     state.put_single(path::CLOCK, "date", Value::Today);
     state.put_single(path::CLOCK, "time", Value::TimeOfDay);
-    let mut packages = vec!["routeros"];
+    packages(state);
+}
+
+/// What is installed; from 7.18 also what could be.
+fn packages(state: &mut State) {
+    let version = state.version();
+    let number = version.text().split(' ').next().unwrap_or_default();
+    let installed = |name: &'static str| {
+        vec![("name", Value::text(name)), ("version", Value::text(number)), ("available", Value::Flag(false))]
+    };
+    state.insert(path::PACKAGE, installed("routeros"));
     if state.menu(path::UM).is_some() || state.menu(path::UM_V6_USER).is_some() {
-        packages.push("user-manager");
-    }
-    for package in packages {
-        let number = version.text().split(' ').next().unwrap_or_default();
-        state.insert(path::PACKAGE, vec![("name", text(package)), ("version", Value::text(number))]);
+        state.insert(path::PACKAGE, installed("user-manager"));
+    } else if version >= RosVersion::V7_18 {
+        state.insert(path::PACKAGE, vec![("name", Value::text("user-manager")), ("available", Value::Flag(true))]);
     }
 }
 

@@ -80,6 +80,10 @@ impl Field {
         Self { versions: Versions { from: version, ..self.versions }, ..self }
     }
 
+    pub(crate) const fn before(self, version: RosVersion) -> Self {
+        Self { versions: Versions { before: Some(version), ..self.versions }, ..self }
+    }
+
     pub(crate) fn is_writable(&self) -> bool {
         match self.access {
             Access::Required | Access::Writable | Access::WriteOnly => true,

@@ -51,6 +51,8 @@ pub(crate) struct State {
     pub(crate) watchers: Watchers,
     /// How far the router's clock is ahead, in milliseconds.
     pub(crate) skew_ms: i64,
+    /// What is shown for what a log-in may not see; `None`: nothing.
+    pub(crate) veil: Option<&'static str>,
 }
 
 impl State {
@@ -64,6 +66,7 @@ impl State {
             due_changed: Arc::default(),
             watchers: Watchers::default(),
             skew_ms: 0,
+            veil: None,
         };
         fresh::fill(&mut state, now);
         state

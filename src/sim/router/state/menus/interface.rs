@@ -75,8 +75,8 @@ const LIST: [Field; 6] = [
 ];
 
 const MEMBER: [Field; 5] = [
-    field("list", Kind::Name).required(),
-    field("interface", Kind::Name).required(),
+    field("list", Kind::NameIn("/interface/list")).required(),
+    field("interface", Kind::NameIn(path::INTERFACE)).required(),
     shown("dynamic"),
     flag("disabled"),
     text("comment"),

@@ -66,7 +66,7 @@ const PROFILE: [Field; 24] = [
     text("address-list").or(""),
     text("incoming-filter"),
     text("outgoing-filter"),
-    text("interface-list"),
+    field("interface-list", Kind::NameIn("/interface/list")),
     text("on-up").or(""),
     text("on-down").or(""),
     text("remote-ipv6-prefix-pool"),

@@ -15,6 +15,7 @@ pub(super) fn menus(version: RosVersion) -> Vec<Menu> {
         Menu::single(path::IDENTITY, &[text("name")]),
         Menu::single(path::RESOURCE, &RESOURCE).without(Verb::Set),
         Menu::single(path::CLOCK, &CLOCK),
+        Menu::single("/system/ntp/client", &NTP),
         Menu::made_by_the_router(path::PACKAGE, &PACKAGE).also(&[Verb::Enable, Verb::Disable]),
         Menu::rows(path::USER, &USER).unique(&["name"], "failure: user with the same name already exists"),
         Menu::rows(path::GROUP, &group).unique(&["name"], "failure: group with the same name already exists"),
@@ -59,8 +60,25 @@ const CLOCK: [Field; 6] = [
     shown("dst-active"),
 ];
 
-const PACKAGE: [Field; 6] =
-    [shown("name"), shown("version"), shown("build-time"), shown("scheduled").or(""), shown("size"), flag("disabled")];
+const PACKAGE: [Field; 8] = [
+    shown("name"),
+    shown("version"),
+    shown("build-time"),
+    shown("scheduled").or(""),
+    shown("size"),
+    shown("bundle").or(""),
+    shown("available").from(RosVersion::V7_18),
+    flag("disabled"),
+];
+
+const NTP: [Field; 6] = [
+    flag("enabled"),
+    text("mode").or("unicast"),
+    text("servers").or("").from(RosVersion::V7_14),
+    text("primary-ntp").or("0.0.0.0").before(RosVersion::V7_14),
+    text("secondary-ntp").or("0.0.0.0").before(RosVersion::V7_14),
+    text("server-dns-names").or("").before(RosVersion::V7_14),
+];
 
 const USER: [Field; 9] = [
     field("name", Kind::Name).required(),
