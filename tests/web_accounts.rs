@@ -201,6 +201,17 @@ async fn each_step_is_for_its_role_and_says_what_came_of_it() {
 }
 
 #[tokio::test]
+async fn a_page_of_long_names_can_be_ticked() {
+    let site = Site::start().await;
+    office(&site, &[b"ann"]).await;
+    let mut browser = site.logged_in("olga").await;
+    let names: Vec<String> = (0..100).map(|number| format!("{number:03}{}", "я".repeat(250))).collect();
+    let mut form = vec![("step", "disable"), ("menu", "secret")];
+    form.extend(names.iter().map(|name| ("pick", name.as_str())));
+    browser.post(PATH, &form).await.assert_page(&["Disable on the router: 100 accounts"]);
+}
+
+#[tokio::test]
 async fn a_job_that_runs_shows_how_far_it_is() {
     let site = Site::start().await;
     let id = office(&site, &[b"ann", b"bob"]).await;

@@ -394,6 +394,22 @@ async fn the_doctor_shows_what_mends_and_runs_what_was_read() {
 }
 
 #[tokio::test]
+async fn thousands_of_findings_make_no_endless_page() {
+    let site = Site::start().await;
+    let id = site.reached_router("office", "192.0.2.1").await;
+    let shadow = |number| finding(&format!("shadow:{number}"), Gravity::Grave, "A secret.", vec![set_aaa()]);
+    let findings = (0..5_000).map(shadow).collect();
+    site.fleet.with(id, |known| known.report = Report { passed: Vec::new(), findings });
+    let mut browser = site.logged_in("root").await;
+    browser.post("/routers/1/doctor", &[]).await.assert_redirect("/routers/1/doctor");
+    browser
+        .get("/routers/1/doctor")
+        .await
+        .assert_page(&["5000 findings", "shadow:199\"", "… and 4800 more", "?verdict=both_shadowing"])
+        .assert_lacks(&["shadow:200\""]);
+}
+
+#[tokio::test]
 async fn a_router_that_cannot_be_examined_says_why() {
     let site = Site::start().await;
     let id = site.reached_router("office", "192.0.2.1").await;

@@ -154,3 +154,29 @@ pub(super) fn panicked(_: Box<dyn Any + Send>) -> HttpResponse<Body> {
     let page = ErrorPage { shell: Shell::stranger(), title: "Out of order", message };
     (StatusCode::INTERNAL_SERVER_ERROR, page).into_response()
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::handler::Handler;
+    use axum::middleware;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_page_that_takes_too_long_says_so() {
+        let limit = |longest| middleware::from_fn_with_state(longest, in_time);
+        let endless = std::future::pending::<&'static str>;
+        let response = endless.layer(limit(Duration::from_millis(1))).call(Request::default(), ()).await;
+        assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+        let at_once = || async { "here" };
+        let response = at_once.layer(limit(Duration::from_secs(3600))).call(Request::default(), ()).await;
+        assert_eq!(response.status(), StatusCode::OK);
+    }
+
+    #[test]
+    fn messages_become_sentences() {
+        assert_eq!(sentence("no such user"), "No such user.");
+        assert_eq!(sentence("Really?"), "Really?");
+        assert_eq!(capital("adopt from secret"), "Adopt from secret");
+    }
+}

@@ -21,6 +21,11 @@ use crate::gate::router_api::{Argument, Finding, Gravity, Report, typed};
 use crate::gate::{Examination, Mended, Refused};
 use crate::text::one_line;
 
+/// Findings of one gravity that are shown: a router may have a secret for each of thousands of accounts.
+const SHOWN: usize = 200;
+/// Repairs that are named when they were not done; the findings are there still.
+const NAMED: usize = 5;
+
 #[derive(Template, WebTemplate)]
 #[template(path = "routers/doctor.html")]
 struct Page {
@@ -44,7 +49,9 @@ struct Last {
 struct Group {
     gravity: Gravity,
     title: &'static str,
+    /// Up to [`SHOWN`].
     findings: Vec<Shown>,
+    in_all: usize,
 }
 
 /// A finding as it is shown.
@@ -120,9 +127,9 @@ fn groups(report: &Report) -> Vec<Group> {
         (Gravity::Note, "Worth knowing"),
     ];
     let group = |(gravity, title)| {
-        let findings: Vec<Shown> =
-            report.findings.iter().filter(|finding| finding.gravity == gravity).map(Shown::of).collect();
-        Group { gravity, title, findings }
+        let own: Vec<&Finding> = report.findings.iter().filter(|finding| finding.gravity == gravity).collect();
+        let findings = own.iter().take(SHOWN).map(|finding| Shown::of(finding)).collect();
+        Group { gravity, title, findings, in_all: own.len() }
     };
     titles.into_iter().map(group).filter(|group| !group.findings.is_empty()).collect()
 }
@@ -262,5 +269,7 @@ async fn told(visit: &Visit, lines: &[Mended], path: &str) -> Result<Response, W
     if failed.is_empty() {
         return visit.done(format!("{done}; the router was examined again."), path).await;
     }
-    visit.refused(&format!("{done}. Not done: {}", failed.join("; ")), path).await
+    let more = if failed.len() > NAMED { "; and others" } else { "" };
+    let named: Vec<String> = failed.into_iter().take(NAMED).collect();
+    visit.refused(&format!("{done}. Not done: {}{more}", named.join("; ")), path).await
 }

@@ -19,6 +19,7 @@ use std::collections::HashMap;
 use askama::Template;
 use askama_web::WebTemplate;
 use axum::Router as Pages;
+use axum::extract::DefaultBodyLimit;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 
@@ -30,6 +31,9 @@ use super::visit::{Shell, Viewing, Visit};
 use crate::domain::id::{NasId, RouterId};
 use crate::domain::router::{Router, shown_network};
 use crate::gate::Stranger;
+
+/// The largest body of a form that names accounts, in bytes: a page of them, each name as long as RouterOS takes it.
+const PICKED_BYTES: usize = 256 * 1024;
 
 /// The pages of routers.
 pub(super) fn pages() -> Pages<WebState> {
@@ -45,7 +49,10 @@ pub(super) fn pages() -> Pages<WebState> {
         .route("/routers/{id}/api/remove", post(reach::remove))
         .route("/routers/{id}/trust", post(reach::trust))
         .route("/routers/{id}/scheme", post(scheme::save))
-        .route("/routers/{id}/accounts", get(accounts::page).post(bulk::begin))
+        .route(
+            "/routers/{id}/accounts",
+            get(accounts::page).post(bulk::begin).layer(DefaultBodyLimit::max(PICKED_BYTES)),
+        )
         .route("/routers/{id}/accounts/new", get(account_new::page).post(account_new::add))
         .route("/routers/{id}/jobs/{job}", get(jobs::page))
         .route("/routers/{id}/jobs/{job}/adopt", post(jobs::adopt))
