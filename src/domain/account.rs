@@ -113,9 +113,26 @@ pub fn candidates(user_name: &[u8]) -> Vec<String> {
     }
 }
 
+/// Whether two names that a router says are one: it may write `DOMAIN\name` in one place and `name` in another.
+pub fn is_same_name(one: &[u8], other: &[u8]) -> bool {
+    match (candidates(one).first(), candidates(other).first()) {
+        (Some(one), Some(other)) => one == other,
+        (None, _) | (_, None) => one == other,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_name_is_written_in_several_ways() {
+        assert!(is_same_name(b"CORP\\Ann", b"ann"));
+        assert!(is_same_name(b"\xff", b"\xff"));
+        assert!(!is_same_name(b"\xff", b"\xfe"));
+        assert!(!is_same_name(b"ann", b"anna"));
+        assert!(!is_same_name(b"ann", b"\xff"));
+    }
 
     #[test]
     fn a_domain_is_stripped_first() {

@@ -19,7 +19,7 @@ use crate::clock::Timestamp;
 use crate::domain::account::candidates;
 use crate::domain::connection::{Record, Report, Via, reboot_digit};
 use crate::domain::id::{AccountId, NasId, SessionId};
-use crate::domain::router::{Leases, NasKey};
+use crate::domain::router::{Leases, NasKey, Scheme};
 use crate::store::booking::Booking;
 use crate::store::connection::ClassSeen;
 use crate::store::{Noun, StoreError, Tx};
@@ -155,6 +155,12 @@ impl Gate {
     }
 
     async fn book(&self, tx: &mut Tx, record: &Record, remembered: &mut Remembered) -> Result<(), StoreError> {
+        let routers = self.directory.routers();
+        let router = routers.router(record.nas.router);
+        if (record.via, router.map(|router| router.scheme)) == (Via::Radius, Some(Scheme::Api)) {
+            // The router's list tells of every connection there; what its accounting tells would be another one.
+            return Ok(());
+        }
         let nas = self.nas_of(tx, &record.nas).await?;
         if let Some(server) = record.server
             && remembered.servers.insert(nas, server) != Some(server)
@@ -173,7 +179,7 @@ impl Gate {
             (Via::Api, None) => (None, ClassSeen::None),
         };
         tx.book(&Booking { record, nas, account, session, class }).await?;
-        let leases = self.directory.routers().router(record.nas.router).map(|router| router.leases);
+        let leases = router.map(|router| router.leases);
         if (record.report, leases) == (Report::Interim, Some(Leases::On)) {
             tx.renew_lease(nas, &record.acct_session_id, self.now()).await?;
         }

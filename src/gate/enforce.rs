@@ -11,9 +11,10 @@ use tokio_util::sync::CancellationToken;
 use super::ports::{CutOutcome, Cutter, Target};
 use super::router_api::{ApiFault, Removed};
 use super::session::Ended;
+use super::watch::speaks_for;
 use super::{Gate, LEAD_EVERY, next_look};
 use crate::clock::Timestamp;
-use crate::domain::router::{Router, Scheme};
+use crate::domain::router::{NasKey, Router, Scheme};
 use crate::store::cut::Cut;
 use crate::store::router::NasLine;
 use crate::store::{StoreError, Tx};
@@ -97,7 +98,7 @@ impl Gate {
             Scheme::Radius => {
                 self.metrics.disconnects.inc();
                 let outcome = cutter.disconnect(&target(cut, &line, router)).await;
-                Ok(self.cross_check(cut, router, outcome).await)
+                Ok(self.cross_check(cut, router, &line.nas.key, outcome).await)
             }
             Scheme::Api => {
                 if let Some(connection) = cut.connection
@@ -115,7 +116,7 @@ impl Gate {
 
     /// A Disconnect that was not clearly done is done over the API, where there is one; and what the router says of it is
     /// looked up there.
-    async fn cross_check(&self, cut: &Cut, router: &Router, outcome: CutOutcome) -> Tried {
+    async fn cross_check(&self, cut: &Cut, router: &Router, nas: &NasKey, outcome: CutOutcome) -> Tried {
         let word = match outcome {
             // The Stop follows at once, or was lost: then the next try asks.
             CutOutcome::Acknowledged if router.api.is_none() || cut.tries == 0 => return Tried::Acknowledged,
@@ -130,8 +131,14 @@ impl Gate {
             return Tried::Said(word);
         }
         match (self.remove_over_api(cut, router).await, outcome) {
-            (Ok(removed), _) => Tried::Removed(removed),
-            (Err(_), CutOutcome::Gone) => Tried::Removed(Removed::Absent),
+            (Ok(Removed::Removed), _) => Tried::Removed(Removed::Removed),
+            (Ok(Removed::Absent) | Err(_), CutOutcome::Gone) => Tried::Removed(Removed::Absent),
+            (Ok(Removed::Absent), _) => {
+                if speaks_for(router, &self.identity_of(router.id), nas, &cut.acct_session_id) {
+                    return Tried::Removed(Removed::Absent);
+                }
+                Tried::Said(format!("{word}; the router's API does not speak for the box {}", nas.identifier))
+            }
             (Err(fault), _) => Tried::Said(format!("{word}; {fault}")),
         }
     }

@@ -190,11 +190,13 @@ impl Gate {
         {
             return Ok(());
         }
-        if connection.class == ClassSeen::None {
+        // A router that decides by itself has let somebody in whose account was to be off there.
+        let by_router = connection.via == Via::Api && connection.session.is_none();
+        if connection.class == ClassSeen::None || by_router {
             self.alarm_no_session(tx, connection).await?;
-            if connection.authentic == Authentic::Local {
-                return Ok(());
-            }
+        }
+        if connection.class == ClassSeen::None && connection.authentic == Authentic::Local {
+            return Ok(());
         }
         self.cut(tx, connection, "no_session").await
     }
@@ -218,8 +220,11 @@ impl Gate {
         let routers = tx.routers().await?;
         let router =
             routers.iter().find(|router| router.id == connection.router).map_or("?", |router| router.name.as_str());
-        let local = connection.authentic == Authentic::Local;
-        let how = if local { "a secret on the router itself lets it in" } else { "it was not accepted here" };
+        let how = match (connection.via, connection.authentic) {
+            (Via::Api, _) => "its account is enabled on the router, and was not to be",
+            (Via::Radius, Authentic::Local) => "a secret on the router itself lets it in",
+            (Via::Radius, Authentic::Radius) => "it was not accepted here",
+        };
         let text = format!("{name} is connected on {router} without a session: {how}.");
         let subject = format!("{}/{name}", connection.router);
         if tx.raise("no_session", &subject, &text, self.now()).await? == Raised::New {

@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::link::Link;
 use super::user_manager::{self, Generation};
 use super::value;
+use crate::domain::account::is_same_name;
 use crate::gate::router_api::{Active, AdmittedBy, ApiFault, Removed};
 use crate::proto::routeros::{Row, Sentence};
 
@@ -167,13 +168,13 @@ pub(super) async fn remove(link: &Link, acct_session_id: &str, name: &[u8]) -> R
 
 async fn remove_from_ppp(link: &Link, acct_session_id: &str, name: &[u8]) -> Result<Removed, ApiFault> {
     let Some(id) = find(link, acct_session_id, name).await? else { return Ok(Removed::Absent) };
-    match link.act(Sentence::command("/ppp/active/remove").with(".id", id)).await {
+    match link.act(Sentence::command("/ppp/active/remove").with(".id", &id)).await {
         Ok(_) => {}
         Err(ApiFault::Gone(_)) => return Ok(Removed::Absent),
         Err(fault) => return Err(fault),
     }
     for _ in 0..LOOKS {
-        if find(link, acct_session_id, name).await?.is_none() {
+        if rows(link, Some(format!("?.id={id}").into_bytes()), acct_session_id, name).await?.is_empty() {
             return Ok(Removed::Removed);
         }
         tokio::time::sleep(link.pace.look).await;
@@ -186,16 +187,42 @@ fn still_up() -> ApiFault {
 }
 
 /// The row of a connection: of this name, and with this number, or with this id where the router gives no numbers.
+///
+/// That it is not there is proof that it is down. So the whole list is looked through before that is said, since the name
+/// may be written in another way there, and a row that may be it, but has no number, is not passed over.
 async fn find(link: &Link, acct_session_id: &str, name: &[u8]) -> Result<Option<String>, ApiFault> {
-    let print = Sentence::command("/ppp/active/print")
-        .with(".proplist", ".id,name,session-id")
-        .query([b"?name=", name].concat());
+    let mut found = Vec::new();
+    for only in [Some([b"?name=", name].concat()), None] {
+        found = rows(link, only, acct_session_id, name).await?;
+        if let Some(it) = found.iter().find(|row| row.is_it) {
+            return Ok(Some(it.id.clone()));
+        }
+    }
+    if !found.is_empty() {
+        return Err(ApiFault::Ambiguous("the router gives no number for a connection of this name".to_owned()));
+    }
+    Ok(None)
+}
+
+/// A row that is a connection that is looked for, or may be it.
+struct Found {
+    id: String,
+    is_it: bool,
+}
+
+/// Those among the rows of this query step, or all.
+async fn rows(link: &Link, only: Option<Vec<u8>>, acct_session_id: &str, name: &[u8]) -> Result<Vec<Found>, ApiFault> {
+    let print = Sentence::command("/ppp/active/print").with(".proplist", ".id,name,session-id");
+    let print = only.into_iter().fold(print, Sentence::query);
     let (wanted, name) = (as_ours(acct_session_id), name.to_vec());
     let read = move |row: &Row| {
-        let is_it = row.value("name") == Some(&name) && self::acct_session_id(row, "session-id") == wanted;
-        is_it.then(|| value::id(row))
+        let id = value::id(row);
+        let number = self::acct_session_id(row, "session-id");
+        let is_it = number == wanted;
+        let may_be = is_it || number == id;
+        (may_be && is_same_name(row.value("name").unwrap_or_default(), &name)).then_some(Found { id, is_it })
     };
-    Ok(link.rows(print, read).await?.into_iter().next())
+    link.rows(print, read).await
 }
 
 /// An Acct-Session-Id as this edge writes it, however it was written.
@@ -231,13 +258,14 @@ async fn find_session(
     name: &[u8],
 ) -> Result<Option<(Generation, String)>, ApiFault> {
     let wanted = as_ours(acct_session_id);
-    let found = sessions(link, Some(name)).await?;
-    let found =
-        found.into_iter().find(|session| session.active.acct_session_id == wanted && session.active.name == name);
-    match found {
-        None => Ok(None),
-        Some(session) => Ok(Some((user_manager::of(link).await?, session.id))),
+    let is_it =
+        |session: &Session| session.active.acct_session_id == wanted && is_same_name(&session.active.name, name);
+    for only in [Some(name), None] {
+        if let Some(session) = sessions(link, only).await?.into_iter().find(is_it) {
+            return Ok(Some((user_manager::of(link).await?, session.id)));
+        }
     }
+    Ok(None)
 }
 
 #[cfg(test)]

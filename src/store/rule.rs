@@ -135,17 +135,17 @@ impl Tx {
         Ok(())
     }
 
-    /// The rule was found under another id.
+    /// The rule was found under another id: it is looked for under that one from now on.
     ///
     /// # Errors
     /// The database does not answer.
     pub async fn mark_rule_id(&mut self, router: RouterId, comment: &[u8], rule_id: &str) -> Result<()> {
-        sqlx::query("update rules set rule_id = $1 where router_id = $2 and comment = $3 and rule_id <> $1")
-            .bind(rule_id)
-            .bind(router.0)
-            .bind(comment)
-            .execute(self.sql())
-            .await?;
+        for statement in [
+            "update rules set rule_id = $1 where router_id = $2 and comment = $3 and rule_id <> $1",
+            "update wants set hint = $1 where router_id = $2 and kind = 'rule' and target = $3 and hint <> $1",
+        ] {
+            sqlx::query(statement).bind(rule_id).bind(router.0).bind(comment).execute(self.sql()).await?;
+        }
         Ok(())
     }
 }

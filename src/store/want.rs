@@ -194,6 +194,34 @@ impl Tx {
         Ok(())
     }
 
+    /// The same of a thing that nothing is wanted of; what is wanted of it stays as it is.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn want_unless_wanted(&mut self, new: &NewWant, now: Timestamp) -> Result<()> {
+        let (kind, target, hint) = new.thing.parts();
+        let done = sqlx::query(
+            "insert into wants (router_id, kind, target, hint, state, account_id, connection_id, since, due_at)
+             values ($1, $2, $3, $4, $5, (select id from accounts where id = $6),
+             (select id from connections where id = $7), $8, $8)
+             on conflict (router_id, kind, target) do nothing",
+        )
+        .bind(new.router.0)
+        .bind(kind)
+        .bind(target)
+        .bind(hint)
+        .bind(new.state.word())
+        .bind(new.account.map(|account| account.0))
+        .bind(new.connection.map(|connection| connection.0))
+        .bind(now.millis())
+        .execute(self.sql())
+        .await?;
+        if done.rows_affected() > 0 {
+            self.touch(Noun::Work, 0);
+        }
+        Ok(())
+    }
+
     /// What is wanted on account of an account, or for its connections.
     ///
     /// # Errors

@@ -7,14 +7,19 @@ mod router_api;
 #[path = "../support/shop.rs"]
 mod shop;
 
+mod absent;
 mod overtaken;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use radgram::clock::Clock;
+use radgram::domain::connection::{Authentic, Record, Report, Traffic, Via};
 use radgram::domain::id::AccountId;
+use radgram::domain::router::NasKey;
 use radgram::domain::user::UserState;
+use radgram::gate::accounting::Notice;
 use radgram::gate::ports::{CutOutcome, Cutter, Target};
 use radgram::gate::router_api::{Active, AdmittedBy};
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -79,6 +84,42 @@ impl Shop {
             reader.pending_wants().await.unwrap().is_empty() && reader.pending_cuts().await.unwrap().is_empty()
         })
         .await;
+    }
+
+    /// So much time passes, and a quarter of a minute more; the router is looked at meanwhile and afterwards.
+    async fn passes(&self, seconds: u64) {
+        for seconds in [seconds, 15] {
+            let looks = self.api.looks();
+            self.clock.advance(Duration::from_secs(seconds));
+            self.until("the router is looked at", || self.api.looks() > looks).await;
+        }
+    }
+
+    /// Accounting tells of a connection of the account `ann` that brings no Class.
+    async fn hears(&self, nas: NasKey, acct_session_id: &str, authentic: Authentic) {
+        let record = Record {
+            report: Report::Start,
+            nas,
+            acct_session_id: acct_session_id.to_owned(),
+            user_name: b"ann".to_vec(),
+            class: None,
+            station: Some(HOME.to_owned()),
+            nas_ip: None,
+            framed_ip: None,
+            server: None,
+            authentic,
+            arrived: self.clock.now(),
+            delay: Duration::ZERO,
+            lasted: Duration::ZERO,
+            traffic: Traffic::default(),
+            via: Via::Radius,
+        };
+        self.gate.report(Notice::Connection(Box::new(record))).unwrap().await.unwrap();
+    }
+
+    /// A box behind the router `office`.
+    fn nas(&self, address: [u8; 4], identifier: &str) -> NasKey {
+        NasKey { router: self.office, address: address.into(), identifier: identifier.to_owned() }
     }
 
     async fn open_connections(&self) -> i64 {

@@ -7,6 +7,11 @@ mod postgres;
 #[path = "../support/world.rs"]
 mod world;
 
+use radgram::sim::router::RosVersion;
+
+use postgres::Database;
+use world::{Base, Plan, World};
+
 /// A journey on each version of RouterOS (with SQLite), and on the last one with PostgreSQL. `plan` is the world's.
 macro_rules! on_versions {
     ($(#[$doc:meta])* async fn $name:ident($world:ident: World, $plan:expr) $body:block) => {
@@ -14,44 +19,83 @@ macro_rules! on_versions {
         mod $name {
             use super::*;
 
-            async fn journey(mut $world: World) {
+            async fn journey(mut $world: crate::world::World) {
                 // Not every journey restarts radgram.
                 let $world = &mut $world;
                 $body
             }
 
-            async fn on(base: Base, version: RosVersion) {
-                let world = World::built(base, Plan { version, ..$plan }).await;
-                world.register_ann().await;
-                journey(world).await;
-            }
-
             #[tokio::test]
             async fn on_6_49() {
-                on(Base::Sqlite, RosVersion::V6_49).await;
+                journey(crate::with_sqlite(crate::RosVersion::V6_49, $plan).await).await;
             }
 
             #[tokio::test]
             async fn on_7_14() {
-                on(Base::Sqlite, RosVersion::V7_14).await;
+                journey(crate::with_sqlite(crate::RosVersion::V7_14, $plan).await).await;
             }
 
             #[tokio::test]
             async fn on_7_18() {
-                on(Base::Sqlite, RosVersion::V7_18).await;
+                journey(crate::with_sqlite(crate::RosVersion::V7_18, $plan).await).await;
             }
 
             #[tokio::test]
             async fn on_7_22() {
-                on(Base::Sqlite, RosVersion::V7_22).await;
+                journey(crate::with_sqlite(crate::RosVersion::V7_22, $plan).await).await;
             }
 
             #[tokio::test]
             async fn on_7_22_with_postgres() {
-                on(Base::Postgres(crate::postgres::Database::fresh().await), RosVersion::V7_22).await;
+                journey(crate::with_postgres($plan).await).await;
             }
         }
     };
 }
 
+mod doctor;
+/// The same on the last version alone, with both databases: where the version cannot matter, and what is stored may.
+macro_rules! on_last {
+    ($(#[$doc:meta])* async fn $name:ident($world:ident: World, $plan:expr) $body:block) => {
+        $(#[$doc])*
+        mod $name {
+            use super::*;
+
+            async fn journey(mut $world: crate::world::World) {
+                let $world = &mut $world;
+                $body
+            }
+
+            #[tokio::test]
+            async fn with_sqlite() {
+                journey(crate::with_sqlite(crate::RosVersion::V7_22, $plan).await).await;
+            }
+
+            #[tokio::test]
+            async fn with_postgres() {
+                journey(crate::with_postgres($plan).await).await;
+            }
+        }
+    };
+}
+
+mod api_scheme;
 mod flow;
+mod hands;
+mod leases;
+mod mute_line;
+mod rules;
+
+/// Ann is registered, and her router runs this version.
+async fn with_sqlite(version: RosVersion, plan: Plan) -> World {
+    let world = World::built(Base::Sqlite, Plan { version, ..plan }).await;
+    world.register_ann().await;
+    world
+}
+
+/// The same with PostgreSQL, and the last version.
+async fn with_postgres(plan: Plan) -> World {
+    let world = World::built(Base::Postgres(Database::fresh().await), plan).await;
+    world.register_ann().await;
+    world
+}

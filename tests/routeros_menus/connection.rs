@@ -111,16 +111,40 @@ async fn a_connection_is_removed_by_number_and_name() {
     let bench = Bench::new(|menus| {
         connected(menus, "ivan", "0x81A00001", "true");
         connected(menus, "ivan", "0x81A00002", "true");
-        connected(menus, "Ivan", "0x81A00001", "true");
+        connected(menus, "olga", "0x81A00001", "true");
     })
     .await;
     let removed = bench.fleet.remove_active(&bench.router, "81a00002", b"ivan").await;
     assert_eq!(removed, Ok(Removed::Removed));
     assert_eq!(bench.changes(), ["/ppp/active/remove =.id=*4"]);
     assert_eq!(bench.at(|menus| menus.len(ACTIVE)), 2);
-    for (number, name) in [("81a00002", &b"ivan"[..]), ("81a00001", b"IVAN"), ("81a00009", b"ivan")] {
+    for (number, name) in [("81a00002", &b"ivan"[..]), ("81a00001", b"ivanov"), ("81a00009", b"ivan")] {
         assert_eq!(bench.fleet.remove_active(&bench.router, number, name).await, Ok(Removed::Absent));
     }
+}
+
+#[tokio::test]
+async fn a_connection_is_found_whichever_way_its_name_is_written() {
+    for (listed, told) in [("ann", &b"CORP\\ann"[..]), ("CORP\\ann", b"ann"), ("Ann", b"ann")] {
+        let bench = Bench::new(|menus| {
+            connected(menus, listed, "0x81A00001", "true");
+        })
+        .await;
+        let removed = bench.fleet.remove_active(&bench.router, "81a00001", told).await;
+        assert_eq!(removed, Ok(Removed::Removed), "{listed}");
+        assert_eq!(bench.at(|menus| menus.len(ACTIVE)), 0);
+    }
+}
+
+#[tokio::test]
+async fn a_row_without_a_number_may_be_the_connection() {
+    let bench = Bench::new(|menus| {
+        menus.put(ACTIVE, &[("name", "ivan"), ("service", "pptp")]);
+    })
+    .await;
+    let removed = bench.fleet.remove_active(&bench.router, "81a00001", b"ivan").await;
+    assert!(matches!(removed, Err(ApiFault::Ambiguous(_))), "{removed:?}");
+    assert_eq!(bench.fleet.remove_active(&bench.router, "81a00001", b"olga").await, Ok(Removed::Absent));
 }
 
 #[tokio::test]

@@ -30,6 +30,8 @@ struct Inner {
     turnstile: Mutex<Option<Arc<Semaphore>>>,
     /// Changes that wait for one.
     waiting: AtomicUsize,
+    /// How often the connections were read.
+    looks: AtomicUsize,
 }
 
 #[derive(Default)]
@@ -120,6 +122,11 @@ impl FakeRouter {
         self.0.waiting.load(Ordering::SeqCst)
     }
 
+    /// How often the connections were read so far.
+    pub fn looks(&self) -> usize {
+        self.0.looks.load(Ordering::SeqCst)
+    }
+
     /// The names in a menu, with `-` before those that are disabled.
     pub fn names(&self, menu: Menu) -> Vec<String> {
         let shown = |account: &RouterAccount| {
@@ -195,6 +202,7 @@ impl RouterApi for FakeRouter {
     }
 
     async fn active(&self, _: &Router) -> Result<Vec<Active>, ApiFault> {
+        self.0.looks.fetch_add(1, Ordering::SeqCst);
         Ok(self.state().active.clone())
     }
 

@@ -30,8 +30,8 @@ use radgram::gate::router_api::ApiState;
 use radgram::gate::{AccountField, ApiForm, BotState, Gate, ReachForm, UserForm};
 use radgram::secret::Secret;
 use radgram::sim::router::{
-    Dial, DialOutcome, IncomingConfig, Method, RosVersion, RouterConfig, Server, ServiceUser, SimRouter, Tunnel,
-    UserManager,
+    Certificate, Dial, DialOutcome, IncomingConfig, Method, RosVersion, RouterConfig, Server, ServiceUser, SimRouter,
+    Tunnel, UserManager,
 };
 use radgram::sim::telegram::{Group, Person, Press, SimMessage, SimTelegram};
 use radgram::store::router::RouterForm;
@@ -82,8 +82,10 @@ pub struct Plan {
     pub version: RosVersion,
     /// What its User Manager does.
     pub user_manager: UserManager,
-    /// The policies of our user on it.
+    /// The policies of our user on it; `""`: there is none yet.
     pub policies: String,
+    /// What it shows over TLS.
+    pub certificate: Option<Certificate>,
 }
 
 impl Default for Plan {
@@ -93,6 +95,7 @@ impl Default for Plan {
             version: RosVersion::default(),
             user_manager: UserManager::Idle,
             policies: "api,read,write,sensitive".to_owned(),
+            certificate: None,
         }
     }
 }
@@ -467,7 +470,10 @@ async fn router(
     config.incoming = Some(IncomingConfig::new(address));
     config.version = plan.version;
     config.user_manager = plan.user_manager;
-    config.api.users = vec![ServiceUser::new(API_USER, API_PASSWORD, &plan.policies)];
+    if !plan.policies.is_empty() {
+        config.api.users = vec![ServiceUser::new(API_USER, API_PASSWORD, &plan.policies)];
+    }
+    config.api.certificate = plan.certificate.clone();
     SimRouter::start(config, Arc::new(clock.clone())).await.unwrap()
 }
 

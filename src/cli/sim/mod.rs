@@ -52,12 +52,8 @@ async fn router(config: &Path) -> Result<(), Failure> {
     let mut is_typing = true;
     loop {
         tokio::select! {
-            line = lines.recv() => match line {
-                Ok(line) => say(&line)?,
-                Err(RecvError::Lagged(missed)) => say(&format!("… {missed} lines were too fast"))?,
-                Err(RecvError::Closed) => return Ok(()),
-            },
-            Some(answer) = answered.recv() => say(&answer)?,
+            // What is typed is never kept waiting; an answer comes behind what led to it.
+            biased;
             line = input.recv(), if is_typing => match line.as_deref().map(Typed::parse) {
                 Some(Ok(typed)) => match typed.start(&router, &answers) {
                     Next::GoOn => {}
@@ -67,6 +63,12 @@ async fn router(config: &Path) -> Result<(), Failure> {
                 // Nothing is typed any more: it runs until it is interrupted.
                 None => is_typing = false,
             },
+            line = lines.recv() => match line {
+                Ok(line) => say(&line)?,
+                Err(RecvError::Lagged(missed)) => say(&format!("… {missed} lines were too fast"))?,
+                Err(RecvError::Closed) => return Ok(()),
+            },
+            Some(answer) = answered.recv() => say(&answer)?,
         }
     }
 }

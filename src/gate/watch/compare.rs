@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::follow::is_same;
-use super::{Blind, Look, Memory};
+use super::follow::{is_same, may_be};
+use super::{Blind, Look, Memory, speaks_for};
 use crate::domain::connection::{Authentic, Record, Report, Traffic, Via};
 use crate::domain::router::NasKey;
 use crate::gate::Gate;
@@ -18,8 +18,6 @@ use crate::store::{StoreError, Tx};
 const GRACE: Duration = Duration::from_secs(20);
 /// A connection that the router's list lacks for this long is gone, whether its Stop came or not.
 const ABSENT: Duration = Duration::from_secs(10);
-/// Acct-Session-Ids of PPP begin so on RouterOS; other services are not in the list of PPP connections.
-const PPP: &str = "81";
 /// How far apart an Accept and the start that the router counts may be.
 const APART: Duration = Duration::from_secs(120);
 
@@ -35,7 +33,7 @@ impl Gate {
             match open.iter().find(|known| is_same(known, active)) {
                 Some(known) if known.class == ClassSeen::None && known.session.is_none() => foreign.push(active),
                 Some(known) => records.extend(self.late_interim(&mut tx, look, (known, active)).await?),
-                None if active.uptime < GRACE => {}
+                None if active.uptime < GRACE || open.iter().any(|known| may_be(known, active)) => {}
                 None => {
                     match tx.lost_start(look.router.id, &active.acct_session_id, accepted_about(look, active)).await? {
                         Some(accept) => records.push(self.late_start(active, look, &accept)),
@@ -83,7 +81,7 @@ impl Gate {
         let mut tx = self.store.begin().await?;
         let mut still = std::collections::HashMap::new();
         for known in open {
-            let listed = look.active.iter().any(|active| is_same(known, active));
+            let listed = look.active.iter().any(|active| is_same(known, active) || may_be(known, active));
             let young = look.at.since(known.started_at) < GRACE;
             if listed || young || !self.is_of_this_box(&mut tx, look, known).await? {
                 continue;
@@ -101,13 +99,9 @@ impl Gate {
         Ok(())
     }
 
-    /// A router entry may stand for many boxes; the API speaks for one.
     async fn is_of_this_box(&self, tx: &mut Tx, look: &Look<'_>, known: &Connection) -> Result<bool, StoreError> {
-        if !known.acct_session_id.starts_with(PPP) {
-            return Ok(false);
-        }
         let nas = tx.nas_key(known.nas).await?;
-        Ok(nas.is_some_and(|nas| nas.identifier == look.identity))
+        Ok(nas.is_some_and(|nas| speaks_for(look.router, &look.identity, &nas, &known.acct_session_id)))
     }
 }
 

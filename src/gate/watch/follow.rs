@@ -1,7 +1,7 @@
 //! Scheme `api`: the router's list of connections is made into accounting, so that all that follows is the same.
 
 use super::{Blind, Look, Memory};
-use crate::domain::account::{candidates, name_key};
+use crate::domain::account::is_same_name;
 use crate::domain::connection::{Authentic, Record, Report, Traffic, Via};
 use crate::domain::router::NasKey;
 use crate::gate::Gate;
@@ -103,14 +103,10 @@ fn gone(look: &Look<'_>, known: &Connection) -> Record {
 
 /// Whether a row of the router is this connection: same Acct-Session-Id, same name.
 pub(super) fn is_same(known: &Connection, active: &Active) -> bool {
-    known.acct_session_id.eq_ignore_ascii_case(&active.acct_session_id) && same_name(&known.user_name, &active.name)
+    known.acct_session_id.eq_ignore_ascii_case(&active.acct_session_id) && is_same_name(&known.user_name, &active.name)
 }
 
-/// RADIUS may say `DOMAIN\name` where the router's list says `name`.
-fn same_name(one: &[u8], other: &[u8]) -> bool {
-    let key = |name: &[u8]| candidates(name).into_iter().next();
-    match (key(one), key(other)) {
-        (Some(one), Some(other)) => name_key(&one) == name_key(&other),
-        _ => one == other,
-    }
+/// Whether a row of the router to which it gives no number may be this connection: then its id stands there.
+pub(super) fn may_be(known: &Connection, active: &Active) -> bool {
+    active.acct_session_id.starts_with('*') && is_same_name(&known.user_name, &active.name)
 }

@@ -1,10 +1,11 @@
 //! What we keep on a router is looked after: rules and accounts that somebody switched, leases that were left over.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 
 use super::{Blind, Look, Memory};
 use crate::domain::account::{Switch, name_key};
-use crate::domain::id::AccountId;
+use crate::domain::connection::Via;
 use crate::domain::policy::Drift;
 use crate::domain::router::{Leases, Scheme};
 use crate::domain::want::{Thing, WantedState};
@@ -13,6 +14,7 @@ use crate::gate::router_api::{ApiFault, FilterRule, LEASE_COMMENT, Menu, RouterA
 use crate::gate::session::Ended;
 use crate::store::account::Standing;
 use crate::store::alarm::Raised;
+use crate::store::connection::{Connection, Kept};
 use crate::store::want::{NewWant, Want};
 use crate::store::{StoreError, Tx};
 use crate::text::Arg;
@@ -22,7 +24,7 @@ impl Gate {
         let wants = self.reader().wants_of_router(look.router.id).await?;
         self.keep_rules(look, &wants, memory).await?;
         if look.router.leases == Leases::On {
-            self.keep_leases(look, &wants).await?;
+            self.keep_leases(look).await?;
         }
         let kept_there = wants.iter().any(|want| matches!(want.thing, Thing::Secret(_) | Thing::UserManager(_)));
         if look.router.scheme == Scheme::Api || kept_there {
@@ -89,6 +91,11 @@ impl Gate {
         };
         let mut tx = self.store.begin().await?;
         let now = self.now();
+        if tx.want_about(want.router, &want.thing).await?.as_ref() != Some(want) {
+            // We changed it ourselves since it was looked at.
+            memory.adopted.remove(&shown);
+            return Ok(());
+        }
         if drift == Drift::Revert {
             tx.reopen_want(want.id, now).await?;
         }
@@ -111,7 +118,10 @@ impl Gate {
     }
 
     /// Entries of ours that nobody wants are removed; wanted ones that are missing are made again.
-    async fn keep_leases(&self, look: &Look<'_>, wants: &[Want]) -> Result<(), Blind> {
+    async fn keep_leases(&self, look: &Look<'_>) -> Result<(), Blind> {
+        let found = look.api.leases(look.router).await?;
+        // Read after the list: whatever was put into it is among them, or is not wanted any more.
+        let wants = self.reader().wants_of_router(look.router.id).await?;
         let wanted: HashMap<String, &Want> = wants
             .iter()
             .filter(|want| want.state == WantedState::On)
@@ -120,12 +130,10 @@ impl Gate {
                 Thing::Rule { .. } | Thing::Secret(_) | Thing::UserManager(_) => None,
             })
             .collect();
-        let found = look.api.leases(look.router).await?;
         for entry in found.iter().filter(|entry| entry.comment.starts_with(LEASE_COMMENT.as_bytes())) {
             let address = entry.address.split('/').next().unwrap_or_default();
             if let (false, Ok(left_over)) = (wanted.contains_key(address), address.parse()) {
-                tracing::info!(router = look.router.name, address, "a lease that was left over is removed");
-                look.api.drop_lease(look.router, left_over).await?;
+                self.sweep_lease(look, left_over).await?;
             }
         }
         for (address, want) in wanted {
@@ -134,6 +142,18 @@ impl Gate {
                 self.reopen(want).await?;
             }
         }
+        Ok(())
+    }
+
+    /// A lease that nobody wants is to go: not at once, but by the worker, lest one goes that was granted a moment ago.
+    async fn sweep_lease(&self, look: &Look<'_>, address: IpAddr) -> Result<(), StoreError> {
+        tracing::info!(router = look.router.name, %address, "a lease that was left over is removed");
+        let mut tx = self.store.begin().await?;
+        let (router, thing) = (look.router.id, Thing::Lease(address));
+        let gone = NewWant { router, thing, state: WantedState::Off, account: None, connection: None };
+        tx.want_unless_wanted(&gone, self.now()).await?;
+        let committed = tx.commit(self.now()).await?;
+        self.after(&committed);
         Ok(())
     }
 
@@ -175,6 +195,22 @@ impl Gate {
         wants: &[Want],
         memory: &mut Memory,
     ) -> Result<(), StoreError> {
+        let shall_be = self.keep_switch(look, (account, standing), wants, memory).await?;
+        let ends_here = look.router.scheme == Scheme::Api && standing.may_have_right;
+        if ends_here && shall_be == Some(WantedState::Off) {
+            self.cut_unallowed(look, standing).await?;
+        }
+        Ok(())
+    }
+
+    /// Gives how the account shall be on this router; `None` where we do not keep it there.
+    async fn keep_switch(
+        &self,
+        look: &Look<'_>,
+        (account, standing): (&RouterAccount, &Standing),
+        wants: &[Want],
+        memory: &mut Memory,
+    ) -> Result<Option<WantedState>, StoreError> {
         let thing = match account.menu {
             Menu::Secret => Thing::Secret(standing.name_key.clone()),
             Menu::UserManager => Thing::UserManager(standing.name_key.clone()),
@@ -182,25 +218,36 @@ impl Gate {
         let kind = thing.parts().0;
         let stored = wants.iter().find(|want| want.account == Some(standing.account) && want.thing.parts().0 == kind);
         let mut tx = self.store.begin().await?;
-        let Some(state) = self.shall_be_there(&mut tx, look, standing).await? else { return Ok(()) };
+        let Some(state) = self.shall_be_there(&mut tx, look, standing).await? else { return Ok(None) };
+        let is_right = account.switch == shall_be(state);
         match stored {
-            Some(want) if matches!(want.state, WantedState::Removed | WantedState::Retired) => return Ok(()),
-            // The worker is at it.
-            Some(want) if want.state == state && want.proven_at.is_none() => return Ok(()),
-            Some(want) if want.state == state && account.switch != shall_be(state) => {
+            Some(want) if matches!(want.state, WantedState::Removed | WantedState::Retired) => return Ok(None),
+            Some(want) if want.state == state => {
                 drop(tx);
-                return self.drifted(look, want, memory).await;
+                match (want.proven_at, is_right) {
+                    // The worker is at it.
+                    (None, _) => {}
+                    (Some(_), true) => drop(memory.adopted.remove(&want.thing.shown())),
+                    (Some(_), false) => self.drifted(look, want, memory).await?,
+                }
             }
-            Some(want) if want.state == state => return Ok(()),
-            None if account.switch == shall_be(state) => return Ok(()),
-            Some(_) | None => {}
+            None if is_right => {}
+            Some(_) | None => {
+                let new = NewWant {
+                    router: look.router.id,
+                    thing: thing.clone(),
+                    state,
+                    account: Some(standing.account),
+                    connection: None,
+                };
+                tx.want(&new, self.now()).await?;
+                if stored.is_none() && memory.accounts_known {
+                    self.tell_of_new_account(&mut tx, look, &thing).await?;
+                }
+                self.commit(tx, Ended::default()).await?;
+            }
         }
-        self.want_account(&mut tx, look, standing, (&thing, state)).await?;
-        if stored.is_none() && memory.accounts_known {
-            self.tell_of_new_account(&mut tx, look, &thing).await?;
-        }
-        self.commit(tx, Ended::default()).await?;
-        Ok(())
+        Ok(Some(state))
     }
 
     /// How the account shall be on this router; `None` where we do not keep it there.
@@ -221,23 +268,22 @@ impl Gate {
         Ok(Some(if on { WantedState::On } else { WantedState::Off }))
     }
 
-    /// The hours may have shut since its session was granted: then its connections end here too.
-    async fn want_account(
-        &self,
-        tx: &mut Tx,
-        look: &Look<'_>,
-        standing: &Standing,
-        (thing, state): (&Thing, WantedState),
-    ) -> Result<(), StoreError> {
-        let account: AccountId = standing.account;
-        let (router, thing) = (look.router.id, thing.clone());
-        tx.want(&NewWant { router, thing, state, account: Some(account), connection: None }, self.now()).await?;
-        if state == WantedState::Off && look.router.scheme == Scheme::Api {
-            for connection in tx.open_connections(account).await? {
-                if connection.router == router {
-                    self.cut(tx, &connection, "not_allowed_now").await?;
-                }
-            }
+    /// The hours have shut, or the router is not for this account any more, though its session goes on: what is up here
+    /// ends. Its account is shut by now, or is to be before anything is cut.
+    async fn cut_unallowed(&self, look: &Look<'_>, standing: &Standing) -> Result<(), StoreError> {
+        let mut tx = self.store.begin().await?;
+        if self.shall_be_there(&mut tx, look, standing).await? != Some(WantedState::Off) {
+            return Ok(());
+        }
+        let cut = tx.connections_to_cut(standing.account).await?;
+        let mut open = tx.open_connections(standing.account).await?;
+        let is_here = |open: &Connection| open.router == look.router.id && open.via == Via::Api;
+        open.retain(|open| is_here(open) && open.kept == Kept::No && !cut.contains(&open.id));
+        for connection in &open {
+            self.cut(&mut tx, connection, "not_allowed_now").await?;
+        }
+        if !open.is_empty() {
+            self.commit(tx, Ended::default()).await?;
         }
         Ok(())
     }

@@ -24,7 +24,7 @@ use super::Gate;
 use super::router_api::{Active, ApiFault, ApiState, RouterApi};
 use crate::clock::Timestamp;
 use crate::domain::id::{ConnectionId, RouterId};
-use crate::domain::router::{Router, Scheme};
+use crate::domain::router::{NasKey, Router, Scheme};
 use crate::store::StoreError;
 
 /// The role of the instance that watches.
@@ -37,6 +37,8 @@ const EVERY_FAILING: Duration = Duration::from_secs(10);
 const KEEP_EVERY: Duration = Duration::from_secs(15);
 /// How often it is looked which routers there are to be watched.
 const MUSTER_EVERY: Duration = Duration::from_millis(500);
+/// Acct-Session-Ids of PPP begin so on RouterOS; other services are not in the list of PPP connections.
+const PPP: &str = "81";
 /// The least time between two looks, however often the router says that something changed.
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -83,6 +85,16 @@ impl Look<'_> {
     fn address(&self) -> IpAddr {
         self.router.address.addr()
     }
+}
+
+/// Whether the list of a router's API would have a connection of this box. A router entry may stand for many boxes, by
+/// a network or behind one address, and many boxes are called alike; the API speaks for one, and of PPP alone.
+pub(super) fn speaks_for(router: &Router, identity: &str, nas: &NasKey, acct_session_id: &str) -> bool {
+    let Some(api) = &router.api else { return false };
+    let is_called_so = !identity.is_empty() && nas.identifier == identity;
+    let is_one_address = router.address.prefix_len() == router.address.max_prefix_len();
+    let is_its_address = is_one_address || api.address.host.parse() == Ok(nas.address);
+    acct_session_id.starts_with(PPP) && is_called_so && is_its_address
 }
 
 impl Gate {
@@ -165,10 +177,7 @@ impl Gate {
 
     async fn look(&self, api: &dyn RouterApi, router: &Router, memory: &mut Memory) -> Result<(), Blind> {
         let active = api.active(router).await?;
-        let identity = match api.state(router.id) {
-            ApiState::Up { identity, .. } => identity,
-            ApiState::Off | ApiState::Connecting | ApiState::Failing { .. } => String::new(),
-        };
+        let identity = self.identity_of(router.id);
         let look = Look { api, router, identity, active, at: self.now() };
         if !memory.reached {
             self.welcome_back(router).await?;
@@ -183,6 +192,14 @@ impl Gate {
             memory.kept_at = Some(look.at);
         }
         Ok(())
+    }
+
+    /// What a router's API is called; empty while it is out of reach.
+    pub(super) fn identity_of(&self, router: RouterId) -> String {
+        match self.api_state(router) {
+            ApiState::Up { identity, .. } => identity,
+            ApiState::Off | ApiState::Connecting | ApiState::Failing { .. } => String::new(),
+        }
     }
 
     /// A router is in reach (again): what waited for it is done now, whatever its back-off.

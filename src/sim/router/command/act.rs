@@ -1,7 +1,7 @@
 //! Commands that neither show nor change rows: `monitor`, `reset-counters`, `close-session`, `sign`.
 
 use super::trap::Trap;
-use super::{Command, Done, Effect, IDS, Monitored, Repeat, Reply, named_rows};
+use super::{Command, Done, Effect, IDS, Monitored, Repeat, Reply, named_by, named_rows};
 use crate::clock::Timestamp;
 use crate::sim::router::state::menu::{Menu, Verb};
 use crate::sim::router::state::value::Value;
@@ -75,8 +75,10 @@ pub(super) fn activate_profile(state: &mut State, menu: &Menu, command: &Command
 
 /// From now on the certificate can be used. What is in it is not made here: the server has its own.
 pub(super) fn sign(state: &mut State, menu: &Menu, command: &Command, now: Timestamp) -> Result<Done, Trap> {
-    command.takes_only(&[&IDS[..], &["name", "ca", "ca-crl-host"]].concat())?;
-    for id in named_rows(state, menu, command)? {
+    // The command tree names its argument `number`.
+    let rows = [".id", "number"];
+    command.takes_only(&[&rows[..], &["name", "ca", "ca-crl-host"]].concat())?;
+    for id in named_by(state, menu, command, &rows)? {
         for (name, value) in [
             ("private-key", Value::Flag(true)),
             ("issued", Value::Flag(true)),

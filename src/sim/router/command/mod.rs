@@ -231,7 +231,12 @@ fn named_rows(state: &State, menu: &Menu, command: &Command) -> Result<Vec<Id>, 
     if menu.shape == Shape::Single {
         return Ok(vec![state.single_id()]);
     }
-    let named = IDS.iter().find_map(|name| command.text(name)).ok_or_else(|| Trap::missing(&["numbers"]))?;
+    named_by(state, menu, command, &IDS)
+}
+
+/// The rows that a command names by one of these arguments.
+fn named_by(state: &State, menu: &Menu, command: &Command, arguments: &[&str]) -> Result<Vec<Id>, Trap> {
+    let named = arguments.iter().find_map(|name| command.text(name)).ok_or_else(|| Trap::missing(&["numbers"]))?;
     let words = named.split(',').filter(|word| !word.is_empty());
     words.map(|word| row_of(state, menu, word).ok_or_else(Trap::no_such_item)).collect()
 }
