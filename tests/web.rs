@@ -30,6 +30,9 @@ const PAGES: [&str; 13] = [
     "/password",
 ];
 
+/// The pages of one router, behind its own.
+const ROUTER_PAGES: [&str; 8] = ["", "/rules", "/accounts", "/accounts/new", "/doctor", "/script", "/api", "/settings"];
+
 #[tokio::test]
 async fn the_first_page_says_how_to_make_the_first_owner() {
     let site = Site::start_empty(WebConfig::default()).await;
@@ -165,7 +168,9 @@ async fn every_page(site: &Site) {
     site.alarm("no_session", nasty).await;
     let own = format!("/users/{user}");
     let router_page = format!("/routers/{router}");
-    for path in PAGES.into_iter().chain([own.as_str(), &router_page]) {
+    let of_router = ROUTER_PAGES.map(|page| format!("{router_page}{page}"));
+    let of_router = of_router.iter().map(String::as_str);
+    for path in PAGES.into_iter().chain([own.as_str()]).chain(of_router) {
         browser.get(path).await.assert_page(&["<h1>", "</html>"]).assert_lacks(&[
             "<script",
             "<img",

@@ -12,7 +12,8 @@ use radgram::domain::api::{Fingerprint, Trust};
 use radgram::domain::audit::Actor;
 use radgram::domain::id::RouterId;
 use radgram::domain::router::{Leases, Router, Scheme};
-use radgram::gate::router_api::{AdmittedBy, ApiFault, ApiState, Menu};
+use radgram::gate::router_api::{AdmittedBy, ApiFault, ApiState, Command, Finding, Gravity, Menu, Report, Verb};
+use radgram::secret::Secret;
 use reqwest::StatusCode;
 use tokio::time::Instant;
 
@@ -100,9 +101,9 @@ async fn a_certificate_is_compared_and_trusted_by_an_owner() {
     let id = site.reached_router("office", "192.0.2.1").await;
     let shown = Fingerprint([0xa7; 32]);
     fail(&site, id, &ApiFault::NotTrusted(shown));
-    let compare = format!("/certificate print detail where fingerprint=&#34;{shown}&#34;");
+    let compare = "/ip service print detail where name=api-ssl\n/certificate print detail";
     let mut operator = site.logged_in("olga").await;
-    operator.get("/routers/1").await.assert_page(&["a7a7a7a7", &compare]).assert_lacks(&["Trust this certificate"]);
+    operator.get("/routers/1").await.assert_page(&["a7a7a7a7", compare]).assert_lacks(&["Trust this certificate"]);
     let form = [("fingerprint", shown.to_string())];
     let form: Vec<(&str, &str)> = form.iter().map(|(name, value)| (*name, value.as_str())).collect();
     operator.post("/routers/1/trust", &form).await.assert_forbidden();
@@ -317,4 +318,151 @@ async fn a_router_that_hangs_hangs_no_other_page() {
     let fault = ApiFault::Unreachable("no answer within 3 s".to_owned());
     site.fleet.with(id, |known| (known.fault, known.hangs) = (Some(fault), false));
     waiting.await.unwrap().assert_page(&["out of reach: no answer within 3 s"]);
+}
+
+fn finding(id: &str, gravity: Gravity, what: &str, fix: Vec<Command>) -> Finding {
+    let why = "It <matters>.".to_owned();
+    Finding { id: id.to_owned(), gravity, what: what.to_owned(), why, fix }
+}
+
+fn set_aaa() -> Command {
+    Command::new("/ppp/aaa", Verb::Set).with("use-radius", "yes")
+}
+
+fn report() -> Report {
+    let secret = Command::new("/radius", Verb::Set).with_secret("secret", "radiusSecret", &Secret::new(""));
+    let known = Command::new("/radius", Verb::Add).with_secret("secret", "radiusSecret", &Secret::new(SECRET));
+    Report {
+        passed: vec!["the <clock> is right".to_owned()],
+        findings: vec![
+            finding("aaa", Gravity::Grave, "PPP does not ask RADIUS.", vec![set_aaa()]),
+            finding("shadow:<b>ann</b>", Gravity::Grave, "A secret \u{202e}<b>ann</b>.", vec![known]),
+            finding("secret", Gravity::Warning, "Another secret.", vec![secret]),
+            finding("old", Gravity::Note, "An old version.", Vec::new()),
+        ],
+    }
+}
+
+#[tokio::test]
+async fn the_doctor_shows_what_mends_and_runs_what_was_read() {
+    let site = Site::start().await;
+    let id = site.reached_router("office", "192.0.2.1").await;
+    site.fleet.with(id, |known| known.report = report());
+    let mut browser = site.logged_in("root").await;
+    let mend = "/routers/1/doctor/mend";
+    browser.get("/routers/1/doctor").await.assert_page(&["Not examined since radgram was started"]);
+    browser.post(mend, &[("finding", "aaa")]).await.assert_redirect("/routers/1/doctor");
+    browser.get("/routers/1/doctor").await.assert_page(&["Examine the router first."]);
+    browser.post("/routers/1/doctor", &[("server", "x<y")]).await.assert_form(&["expected an address", "x&#60;y"]);
+    browser.post("/routers/1/doctor", &[("server", "198.51.100.2")]).await.assert_redirect("/routers/1/doctor");
+    browser
+        .get("/routers/1/doctor")
+        .await
+        .assert_page(&[
+            "Examined: 4 findings.",
+            "/ppp aaa set use-radius=yes",
+            "secret=$radiusSecret",
+            "PASTE-THE-SECRET",
+            "Type it on the router",
+            "Only a person can mend this.",
+            "It &#60;matters&#62;.",
+            "1 check passed",
+        ])
+        .assert_lacks(&["<b>ann", "\u{202e}"]);
+    browser.post(mend, &[("finding", "secret"), ("finding", "old")]).await.assert_redirect("/routers/1/doctor");
+    browser.get("/routers/1/doctor").await.assert_page(&["Tick what is to be mended."]);
+    let at = site.clock.now().millis().to_string();
+    let shown = "shadow:<b>ann</b>";
+    browser
+        .post(mend, &[("finding", "aaa"), ("finding", shown)])
+        .await
+        .assert_page(&["Run these commands on office?", "/ppp aaa set use-radius=yes", &at])
+        .assert_lacks(&["An old version"]);
+    let chosen = |at| [("finding", "aaa"), ("finding", shown), ("at", at)];
+    browser.post(mend, &chosen("17")).await.assert_redirect("/routers/1/doctor");
+    browser.get("/routers/1/doctor").await.assert_page(&["examined again meanwhile"]);
+    assert!(site.fleet.with(id, |known| known.ran.is_empty()), "nothing is run before it was read");
+    // By now one of them would be mended otherwise.
+    site.fleet.with(id, |known| known.report.findings[1].fix = vec![set_aaa()]);
+    browser.post(mend, &chosen(&at)).await.assert_redirect("/routers/1/doctor");
+    browser
+        .get("/routers/1/doctor")
+        .await
+        .assert_page(&["1 of 2 repairs are done. Not done: shadow:", "others by now"]);
+    assert_eq!(site.fleet.with(id, |known| known.ran.clone()), ["/ppp aaa set use-radius=yes"]);
+    browser.get("/audit").await.assert_page(&["router.mend"]);
+}
+
+#[tokio::test]
+async fn thousands_of_findings_make_no_endless_page() {
+    let site = Site::start().await;
+    let id = site.reached_router("office", "192.0.2.1").await;
+    let shadow = |number| finding(&format!("shadow:{number}"), Gravity::Grave, "A secret.", vec![set_aaa()]);
+    let findings = (0..5_000).map(shadow).collect();
+    site.fleet.with(id, |known| known.report = Report { passed: Vec::new(), findings });
+    let mut browser = site.logged_in("root").await;
+    browser.post("/routers/1/doctor", &[]).await.assert_redirect("/routers/1/doctor");
+    browser
+        .get("/routers/1/doctor")
+        .await
+        .assert_page(&["5000 findings", "shadow:199\"", "… and 4800 more", "?verdict=both_shadowing"])
+        .assert_lacks(&["shadow:200\""]);
+}
+
+#[tokio::test]
+async fn a_router_that_cannot_be_examined_says_why() {
+    let site = Site::start().await;
+    let id = site.reached_router("office", "192.0.2.1").await;
+    let fault = ApiFault::Unreachable("no route".to_owned());
+    site.fleet.with(id, |known| known.fault = Some(fault));
+    let mut browser = site.logged_in("vera").await;
+    browser.post("/routers/1/doctor", &[]).await.assert_redirect("/routers/1/doctor");
+    browser.get("/routers/1/doctor").await.assert_page(&[
+        "out of reach: no route",
+        "Last examined",
+        "/ip service print",
+    ]);
+    browser.post("/routers/1/doctor/mend", &[]).await.assert_forbidden();
+}
+
+#[tokio::test]
+async fn a_script_is_read_downloaded_and_run() {
+    let site = Site::start().await;
+    site.router("plain", "192.0.2.9").await;
+    let mut browser = site.logged_in("root").await;
+    browser.get("/routers/1/script").await.assert_page(&["give our address as it reaches it"]).assert_lacks(&["<pre"]);
+    browser.get("/routers/1/radgram.rsc").await.assert_redirect("/routers/1/script");
+    let asked = "version=6&server=198.51.100.2";
+    browser
+        .get(&format!("/routers/1/script?{asked}"))
+        .await
+        .assert_page(&[
+            "for RouterOS 6.49",
+            "address=198.51.100.2",
+            "secret=$radiusSecret",
+            "PASTE-THE-SECRET",
+            "?version=6",
+        ])
+        .assert_lacks(&["Run it over the API"]);
+    let file =
+        browser.get(&format!("/routers/1/radgram.rsc?{asked}")).await.assert_page(&["/ppp aaa set use-radius=yes"]);
+    assert_eq!(file.headers["content-disposition"], "attachment; filename=\"radgram.rsc\"");
+    assert!(file.headers["content-type"].to_str().unwrap().starts_with("text/plain"));
+    let id = site.reached_router("office", "192.0.2.1").await;
+    browser.get("/routers/2/script").await.assert_page(&[
+        "for RouterOS 7",
+        "value=\"198.51.100.2\"",
+        "Run it over the API",
+    ]);
+    browser.post("/routers/2/script", &[]).await.assert_page(&["Run this on office over the API?", "use-radius=yes"]);
+    assert!(site.fleet.with(id, |known| known.ran.is_empty()));
+    site.fleet.with(id, |known| known.refuses = Some("/ppp aaa set use-radius=yes".to_owned()));
+    browser.post("/routers/2/script", &[("sure", "yes")]).await.assert_redirect("/routers/2/script");
+    browser.get("/routers/2/script").await.assert_page(&["not enough permissions (9). What stood before it is done"]);
+    site.fleet.with(id, |known| known.refuses = None);
+    browser.post("/routers/2/script", &[("sure", "yes")]).await.assert_redirect("/routers/2/doctor");
+    browser.get("/routers/2/doctor").await.assert_page(&["The script has run.", "Nothing to be mended"]);
+    let mut operator = site.logged_in("olga").await;
+    operator.post("/routers/2/script", &[]).await.assert_forbidden();
+    operator.get("/routers/2/script").await.assert_page(&["use-radius"]).assert_lacks(&["Run it over the API"]);
 }

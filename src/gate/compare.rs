@@ -44,6 +44,8 @@ pub struct ComparedAccount {
 /// An account as a router keeps it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct There {
+    /// Its name to the byte, to be found by; `None` if it is not UTF-8.
+    pub exact: Option<String>,
     /// In which menu.
     pub menu: Menu,
     /// Whether it works.
@@ -286,6 +288,7 @@ fn there(row: &RouterAccount) -> There {
         Menu::UserManager => "group",
     };
     There {
+        exact: std::str::from_utf8(&row.name).ok().map(str::to_owned),
         menu: row.menu,
         switch: row.switch,
         profile: row.properties.get(property).map(|value| one_line(value)),

@@ -128,6 +128,20 @@ impl Jobs {
         }
     }
 
+    fn of(&self, router: RouterId, now: Timestamp) -> Vec<JobView> {
+        let mut table = self.table();
+        table.forget_old(now);
+        let own = table.jobs.values().rev().filter(|job| job.router == router);
+        own.map(|job| JobView {
+            what: job.what.clone(),
+            actor: job.actor.clone(),
+            lines: Vec::new(),
+            state: job.state.clone(),
+            ..*job
+        })
+        .collect()
+    }
+
     fn view(&self, id: JobId, now: Timestamp) -> Option<JobView> {
         let mut table = self.table();
         table.forget_old(now);
@@ -205,6 +219,11 @@ impl Gate {
     /// A job of this instance, if it is at work or ended within the last hour.
     pub fn job(&self, id: JobId) -> Option<JobView> {
         self.jobs.view(id, self.now())
+    }
+
+    /// The jobs of a router, the newest first, without their lines.
+    pub fn jobs_of(&self, router: RouterId) -> Vec<JobView> {
+        self.jobs.of(router, self.now())
     }
 
     async fn start_job(

@@ -45,8 +45,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use admin::{
-    ACCOUNT_FIELDS, AccountField, AccountStep, AccountSteps, Adoption, Afterwards, ApiForm, ImportReport, ImportRow,
-    Mended, Names, RULE_MARK, ReachForm, RuleIdentity, RuleLine, UserForm,
+    ACCOUNT_FIELDS, AccountField, AccountStep, AccountSteps, Adoption, Afterwards, ApiForm, Examination, ImportReport,
+    ImportRow, Mended, Names, RULE_MARK, ReachForm, RuleIdentity, RuleLine, UserForm,
 };
 pub use compare::{ComparedAccount, Here, PasswordShown, RouterAccountsView, SessionHere, There, Verdict};
 pub use refused::Refused;
@@ -107,6 +107,7 @@ pub struct Gate {
     listens: OnceLock<Listens>,
     /// Bulk operations that pages began.
     jobs: Jobs,
+    examinations: Mutex<admin::Examinations>,
     /// Where they run, once the workers have started.
     tasks: OnceLock<(TaskTracker, CancellationToken)>,
     /// The update of Telegram that failed last, and how often in a row.
@@ -221,6 +222,7 @@ impl Gate {
             outsiders: Mutex::default(),
             listens: OnceLock::new(),
             jobs: Jobs::default(),
+            examinations: Mutex::default(),
             tasks: OnceLock::new(),
             stuck_update: Mutex::default(),
         }))

@@ -12,6 +12,8 @@ pub struct Alarm {
     pub id: i64,
     /// What kind: `not_me`, `no_session` …
     pub kind: String,
+    /// What it is about; what stands before a slash is a router's row where the kind speaks of routers.
+    pub subject: String,
     /// What it says.
     pub text: String,
     /// How often it was raised.
@@ -76,7 +78,7 @@ impl Reader {
     /// The database does not answer, or a row is corrupt.
     pub async fn alarms(&self) -> Result<Vec<Alarm>> {
         let rows = sqlx::query(
-            "select id, kind, text, count, first_at, last_at from alarms
+            "select id, kind, subject, text, count, first_at, last_at from alarms
              where acknowledged_at is null order by last_at desc, id desc limit $1",
         )
         .bind(LIST_ROWS)
@@ -87,6 +89,7 @@ impl Reader {
             Ok(Alarm {
                 id: fields.int("id")?,
                 kind: fields.text("kind")?,
+                subject: fields.text("subject")?,
                 text: fields.text("text")?,
                 count: fields.int("count")?,
                 first_at: fields.time("first_at")?,

@@ -123,11 +123,15 @@ fn to_log_in(next: Option<&str>) -> Response {
 
 /// A message of the inner layers as a sentence.
 pub(super) fn sentence(message: &str) -> String {
-    let mut letters = message.chars();
+    let end = if message.ends_with(['.', '?', '!']) { "" } else { "." };
+    format!("{}{end}", capital(message))
+}
+
+/// Words of the inner layers as a heading.
+pub(super) fn capital(words: &str) -> String {
+    let mut letters = words.chars();
     let first = letters.next().map(|letter| letter.to_uppercase().to_string()).unwrap_or_default();
-    let rest = letters.as_str();
-    let end = if rest.ends_with(['.', '?', '!']) { "" } else { "." };
-    format!("{first}{rest}{end}")
+    format!("{first}{}", letters.as_str())
 }
 
 /// Ends a request that takes longer than this.
@@ -149,4 +153,30 @@ pub(super) fn panicked(_: Box<dyn Any + Send>) -> HttpResponse<Body> {
     let message = "Something went wrong here; the log has more. Nothing was half done.".to_owned();
     let page = ErrorPage { shell: Shell::stranger(), title: "Out of order", message };
     (StatusCode::INTERNAL_SERVER_ERROR, page).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::handler::Handler;
+    use axum::middleware;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_page_that_takes_too_long_says_so() {
+        let limit = |longest| middleware::from_fn_with_state(longest, in_time);
+        let endless = std::future::pending::<&'static str>;
+        let response = endless.layer(limit(Duration::from_millis(1))).call(Request::default(), ()).await;
+        assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+        let at_once = || async { "here" };
+        let response = at_once.layer(limit(Duration::from_secs(3600))).call(Request::default(), ()).await;
+        assert_eq!(response.status(), StatusCode::OK);
+    }
+
+    #[test]
+    fn messages_become_sentences() {
+        assert_eq!(sentence("no such user"), "No such user.");
+        assert_eq!(sentence("Really?"), "Really?");
+        assert_eq!(capital("adopt from secret"), "Adopt from secret");
+    }
 }

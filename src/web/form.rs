@@ -41,6 +41,23 @@ impl Hidden {
     }
 }
 
+/// A form where a name may stand more than once: what is ticked in a list.
+#[derive(Default, Deserialize)]
+#[serde(transparent)]
+pub(super) struct Pairs(Vec<(String, String)>);
+
+impl Pairs {
+    /// Every value of a name.
+    pub(super) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        self.0.iter().filter(move |(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The first value of a name; empty if there is none.
+    pub(super) fn one<'a>(&'a self, name: &'a str) -> &'a str {
+        self.all(name).next().unwrap_or_default()
+    }
+}
+
 /// What is wrong with a form, by field.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Errors(Vec<(&'static str, String)>);

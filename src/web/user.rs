@@ -15,9 +15,12 @@ use super::visit::{Deciding, Shell, Viewing, Visit};
 use crate::domain::account::{Account, Lock, Switch};
 use crate::domain::credential::Credential;
 use crate::domain::id::UserId;
+use crate::domain::policy::ExtraProtection;
+use crate::domain::router::{Leases, Router};
 use crate::domain::session::{Session, State};
 use crate::domain::setting::{Level, Setting};
 use crate::domain::user::UserStep;
+use crate::gate::directory::Known;
 use crate::gate::{ACCOUNT_FIELDS, AccountField, UserForm};
 use crate::store::user::UserLine;
 
@@ -41,6 +44,35 @@ struct AccountState {
     password: &'static str,
     session: Option<Session>,
     connections: usize,
+    protection: Option<Protection>,
+}
+
+/// What extra protection comes to, router by router.
+#[derive(Default)]
+struct Protection {
+    /// Where the traffic is shut until the yes: the router, and by what.
+    shut: Vec<(String, &'static str)>,
+    /// Where it flows until the answer.
+    open: Vec<String>,
+}
+
+impl Protection {
+    fn of(known: &Known, routers: &[Router]) -> Option<Self> {
+        if known.policy.extra_protection == ExtraProtection::Off {
+            return None;
+        }
+        let mut protection = Self::default();
+        for router in routers {
+            if known.entry.rules.contains(&router.id) {
+                protection.shut.push((router.name.clone(), "its rule"));
+            } else if router.leases == Leases::On {
+                protection.shut.push((router.name.clone(), "a lease"));
+            } else {
+                protection.open.push(router.name.clone());
+            }
+        }
+        Some(protection)
+    }
 }
 
 /// What was typed into the form.
@@ -82,9 +114,11 @@ impl Draft {
 async fn load(visit: &Visit, id: UserId, draft: Option<Draft>, errors: &Errors) -> Result<Page, WebError> {
     let reader = visit.reader();
     let line = reader.user_line(id).await?.ok_or(WebError::NotFound("there is no such user"))?;
+    let routers = reader.routers().await?.routers;
     let mut accounts = Vec::new();
     for account in reader.accounts_of(id).await? {
-        let Some(entry) = reader.entry(account.id).await? else { continue };
+        let Some(known) = visit.gate().directory().read(account.id).await? else { continue };
+        let entry = &known.entry;
         accounts.push(AccountState {
             account,
             password: match entry.credential {
@@ -92,8 +126,9 @@ async fn load(visit: &Visit, id: UserId, draft: Option<Draft>, errors: &Errors) 
                 Credential::NtHash(_) => "NT hash only",
                 _ => "set",
             },
-            session: entry.session,
+            session: entry.session.clone(),
             connections: entry.open.len(),
+            protection: Protection::of(&known, &routers),
         });
     }
     let draft = draft.unwrap_or_else(|| Draft {

@@ -134,6 +134,11 @@ impl Visit {
         self.state.gate()
     }
 
+    /// The use cases, for what goes on after the page.
+    pub(super) fn shared_gate(&self) -> &Arc<Gate> {
+        &self.state.0.gate
+    }
+
     /// Does something on a router to its end, even if the browser goes away meanwhile or the page is given up.
     pub(super) async fn carry_through<T, W>(&self, work: impl FnOnce(Arc<Gate>, Actor) -> W) -> T
     where

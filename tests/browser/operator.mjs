@@ -1,32 +1,8 @@
 // A day of an operator in a real browser, mostly by keyboard: log in, approve, bind, grant, end, log out.
 // Arguments: the address of the web UI. It has the operator `root` and one pending application of Boris.
-import { chromium } from 'playwright-core';
+import { cursorIn, expect, fits, inBrowser, says } from './common.mjs';
 
 const [address, name, password] = process.argv.slice(2);
-const FLAGS = [
-  '--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
-  '--disable-background-networking', '--disable-component-update', '--disable-sync',
-  '--host-resolver-rules=MAP radgram.example 127.0.0.1',
-];
-
-const complaints = [];
-
-function expect(holds, what) {
-  if (!holds) throw new Error(`expected ${what}`);
-}
-
-async function says(page, text) {
-  await page.getByText(text).first().waitFor();
-}
-
-async function cursorIn(page, id) {
-  await page.waitForFunction((wanted) => document.activeElement.id === wanted, id);
-}
-
-async function fits(page) {
-  const beyond = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
-  expect(beyond <= 0, `${page.url()} to fit the width, it is ${beyond} pixels wider`);
-}
 
 async function logIn(page) {
   await page.goto(`${address}/users`);
@@ -95,15 +71,7 @@ async function logOut(page) {
   expect(page.url().startsWith(`${address}/log-in`), 'the pages to be shut after the log-out');
 }
 
-const browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args: FLAGS });
-try {
-  const page = await browser.newPage({ viewport: { width: 1200, height: 800 } });
-  page.setDefaultTimeout(30_000);
-  // A form that comes back is a 422, which the browser writes down too; what the content policy stops must not occur.
-  page.on('console', (message) => {
-    if (message.type() === 'error' && !message.text().includes('422')) complaints.push(message.text());
-  });
-  page.on('pageerror', (error) => complaints.push(String(error)));
+await inBrowser(async (page) => {
   await logIn(page);
   await skipsTheLinks(page);
   await approve(page);
@@ -112,7 +80,4 @@ try {
   await end(page);
   await everyPageFitsATelephone(page);
   await logOut(page);
-  expect(complaints.length === 0, `no complaints of the browser, there are: ${complaints.join('; ')}`);
-} finally {
-  await browser.close();
-}
+});

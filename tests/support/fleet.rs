@@ -66,10 +66,10 @@ impl Default for Unit {
 
 /// The API of routers in memory.
 #[derive(Default)]
-pub struct Fleet(Mutex<HashMap<RouterId, Unit>>);
+pub struct FakeFleet(Mutex<HashMap<RouterId, Unit>>);
 
-impl Fleet {
-    pub fn new() -> Arc<Fleet> {
+impl FakeFleet {
+    pub fn new() -> Arc<FakeFleet> {
         Arc::default()
     }
 
@@ -148,7 +148,7 @@ pub fn up(since: Timestamp) -> ApiState {
 }
 
 #[async_trait]
-impl RouterApi for Fleet {
+impl RouterApi for FakeFleet {
     fn state(&self, router: RouterId) -> ApiState {
         self.with(router, |asked| asked.state.clone())
     }
@@ -280,7 +280,7 @@ impl RouterApi for Fleet {
         self.ask(router, |asked| Ok(asked.report.clone())).await
     }
 
-    fn script(&self, _: &Router, expected: &Expected, generation: Generation) -> Script {
+    fn script(&self, router: &Router, expected: &Expected, generation: Generation) -> Script {
         let entry = Command::new("/radius", Verb::Add).with("service", "ppp");
         let entry = entry.with("address", &expected.server.to_string());
         let line = match generation {
@@ -289,7 +289,7 @@ impl RouterApi for Fleet {
         };
         Script(vec![
             Step::Remark(line.to_owned()),
-            Step::Do(entry.with_secret("secret", "radiusSecret", &Secret::new("s3cret-that-no-page-shows"))),
+            Step::Do(entry.with_secret("secret", "radiusSecret", &router.secret)),
             Step::Do(Command::new("/ppp/aaa", Verb::Set).with("use-radius", "yes")),
         ])
     }

@@ -15,6 +15,7 @@ use radgram::domain::router::{Demand, Leases, NasKey, Scheme, source_network};
 use radgram::domain::session::Origin;
 use radgram::domain::user::UserState;
 use radgram::entropy::SystemEntropy;
+use radgram::gate::router_api::RouterApi;
 use radgram::gate::{ApiForm, Gate, ReachForm};
 use radgram::secret::Secret;
 use radgram::store::Store;
@@ -40,7 +41,10 @@ pub const SECRET: &str = "s3cret-that-no-page-shows";
 #[path = "fleet.rs"]
 pub mod fleet;
 
-use fleet::Fleet;
+use fleet::FakeFleet;
+
+/// When every test begins.
+const START: Timestamp = Timestamp::from_millis(1_795_362_000_000);
 
 /// A web UI that runs.
 pub struct Site {
@@ -48,8 +52,8 @@ pub struct Site {
     pub store: Store,
     pub clock: SettableClock,
     pub gate: Arc<Gate>,
-    /// The API of its routers.
-    pub fleet: Arc<Fleet>,
+    /// The API of its routers, unless they are others.
+    pub fleet: Arc<FakeFleet>,
     dir: Option<tempfile::TempDir>,
     _stop: DropGuard,
 }
@@ -70,25 +74,41 @@ impl Site {
 
     /// Starts one without operators, on SQLite.
     pub async fn start_empty(config: WebConfig) -> Site {
+        Site::start_empty_over(config, None).await
+    }
+
+    /// Starts one with operators and routers that are reached for real.
+    pub async fn start_over(api: impl FnOnce(&SettableClock) -> Arc<dyn RouterApi>) -> Site {
+        let clock = SettableClock::new(START);
+        let api = api(&clock);
+        Site::start_empty_over(WebConfig::default(), Some((clock, api))).await.with_operators().await
+    }
+
+    async fn start_empty_over(config: WebConfig, api: Option<(SettableClock, Arc<dyn RouterApi>)>) -> Site {
         let dir = tempfile::tempdir().unwrap();
-        let mut site = Site::start_on(&format!("sqlite:{}", dir.path().join("web.db").display()), config).await;
+        let url = format!("sqlite:{}", dir.path().join("web.db").display());
+        let mut site = Site::build(&url, config, api).await;
         site.dir = Some(dir);
         site
     }
 
     /// Starts one without operators, on this database.
     pub async fn start_on(url: &str, config: WebConfig) -> Site {
-        let clock = SettableClock::new(Timestamp::from_millis(1_795_362_000_000));
+        Site::build(url, config, None).await
+    }
+
+    async fn build(url: &str, config: WebConfig, api: Option<(SettableClock, Arc<dyn RouterApi>)>) -> Site {
+        let fleet = FakeFleet::new();
+        let (clock, api) = api.unwrap_or_else(|| (SettableClock::new(START), fleet.clone()));
         let ring = Keyring::new(MasterKey::new([7; 32]));
         let store = Store::open(url, ring, Arc::new(SystemEntropy), clock.now()).await.unwrap();
         let gate = Gate::open(store.clone(), Arc::new(clock.clone()), Arc::new(SystemEntropy)).await.unwrap();
-        let fleet = Fleet::new();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
         let cancel = CancellationToken::new();
         let tracker = TaskTracker::new();
         gate.start(&tracker, &cancel);
-        gate.start_reaching(fleet.clone(), &tracker, &cancel);
+        gate.start_reaching(api, &tracker, &cancel);
         let pages = router(WebState::new(gate.clone(), config));
         tokio::spawn(serve(listener, pages, cancel.clone()));
         Site { address, store, clock, gate, fleet, dir: None, _stop: cancel.drop_guard() }

@@ -15,7 +15,8 @@ mod user;
 
 pub use adopt::{Adoption, Afterwards, Names};
 pub(super) use adopt::{is_retired, key_of, shown_name};
-pub use doctor::Mended;
+pub(super) use doctor::Examinations;
+pub use doctor::{Examination, Mended};
 pub use import::{ImportReport, ImportRow};
 pub use reach::{ApiForm, ReachForm};
 pub use router_account::{AccountStep, AccountSteps};

@@ -73,7 +73,12 @@ impl Gate {
         let router = router(&mut tx, id).await?;
         tx.delete_router(id).await?;
         let deed = Deed { noun: "router", subject: id.0, verb: "remove", detail: &router.name };
-        self.finish(tx, actor, deed, Ended::default()).await
+        self.finish(tx, actor, deed, Ended::default()).await?;
+        self.forget_examination(id);
+        if let Ok(api) = self.api() {
+            api.forget(id);
+        }
+        Ok(())
     }
 
     async fn is_free(&self, tx: &mut Tx, own: Option<RouterId>, form: &RouterForm) -> Result<(), Refused> {

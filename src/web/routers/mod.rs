@@ -1,10 +1,16 @@
 //! Routers: the list, callers from unknown addresses, and the pages of each router.
 
+mod account_new;
+mod accounts;
+mod bulk;
+mod doctor;
 mod hub;
+mod jobs;
 mod overview;
 mod reach;
 mod rules;
 mod scheme;
+mod script;
 mod settings;
 mod trouble;
 
@@ -13,6 +19,7 @@ use std::collections::HashMap;
 use askama::Template;
 use askama_web::WebTemplate;
 use axum::Router as Pages;
+use axum::extract::DefaultBodyLimit;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 
@@ -24,6 +31,9 @@ use super::visit::{Shell, Viewing, Visit};
 use crate::domain::id::{NasId, RouterId};
 use crate::domain::router::{Router, shown_network};
 use crate::gate::Stranger;
+
+/// The largest body of a form that names accounts, in bytes: a page of them, each name as long as RouterOS takes it.
+const PICKED_BYTES: usize = 256 * 1024;
 
 /// The pages of routers.
 pub(super) fn pages() -> Pages<WebState> {
@@ -39,6 +49,17 @@ pub(super) fn pages() -> Pages<WebState> {
         .route("/routers/{id}/api/remove", post(reach::remove))
         .route("/routers/{id}/trust", post(reach::trust))
         .route("/routers/{id}/scheme", post(scheme::save))
+        .route(
+            "/routers/{id}/accounts",
+            get(accounts::page).post(bulk::begin).layer(DefaultBodyLimit::max(PICKED_BYTES)),
+        )
+        .route("/routers/{id}/accounts/new", get(account_new::page).post(account_new::add))
+        .route("/routers/{id}/jobs/{job}", get(jobs::page))
+        .route("/routers/{id}/jobs/{job}/adopt", post(jobs::adopt))
+        .route("/routers/{id}/doctor", get(doctor::page).post(doctor::examine))
+        .route("/routers/{id}/doctor/mend", post(doctor::mend))
+        .route("/routers/{id}/script", get(script::page).post(script::apply))
+        .route("/routers/{id}/radgram.rsc", get(script::file))
         .route("/routers/{id}/rules", get(rules::page).post(rules::bind))
         .route("/routers/{id}/rules/{rule}/unbind", post(rules::unbind))
 }
@@ -62,6 +83,13 @@ pub(super) struct Line {
     pub(super) pending: usize,
     /// Names that are connected past radgram.
     pub(super) outsiders: usize,
+}
+
+impl Line {
+    /// Whether an operator should look at it.
+    pub(super) fn needs_a_look(&self) -> bool {
+        self.api.is_failing() || self.pending > 0 || self.outsiders > 0
+    }
 }
 
 /// Every router with what an operator should know first.

@@ -10,6 +10,9 @@ const MAKE_CERTIFICATE: &str = "/certificate add name=radgram-api common-name=ra
     /certificate sign radgram-api\n\
     /ip service set api-ssl certificate=radgram-api disabled=no";
 
+/// What shows the certificate of `api-ssl` and its fingerprint.
+const SHOW_CERTIFICATE: &str = "/ip service print detail where name=api-ssl\n/certificate print detail";
+
 /// Why something was not done over the API.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::web) struct Trouble {
@@ -18,7 +21,7 @@ pub(in crate::web) struct Trouble {
     /// What helps, in a sentence; empty where the words say it all.
     pub(in crate::web) advice: &'static str,
     /// What is typed on the router; empty if nothing is.
-    pub(in crate::web) commands: String,
+    pub(in crate::web) commands: &'static str,
     /// The certificate that is to be compared.
     pub(in crate::web) certificate: Option<Certificate>,
 }
@@ -41,12 +44,7 @@ impl Trouble {
         };
         let certificate =
             if let ApiFault::NotTrusted(shown) = fault { Some(Certificate { shown: *shown, before }) } else { None };
-        Self {
-            what: brief(fault),
-            advice: advice(fault, before.is_some()),
-            commands: commands(fault, certificate.as_ref()),
-            certificate,
-        }
+        Self { what: brief(fault), advice: advice(fault, before.is_some()), commands: commands(fault), certificate }
     }
 }
 
@@ -94,28 +92,23 @@ const fn advice(fault: &ApiFault, was_trusted: bool) -> &'static str {
     }
 }
 
-fn commands(fault: &ApiFault, certificate: Option<&Certificate>) -> String {
+const fn commands(fault: &ApiFault) -> &'static str {
     match fault {
-        ApiFault::NoCertificate => MAKE_CERTIFICATE.to_owned(),
-        ApiFault::NotTrusted(_) => certificate.map(Certificate::comparison).unwrap_or_default(),
-        ApiFault::Unreachable(_) => "/ip service print detail where name~\"api\"".to_owned(),
-        ApiFault::LogIn(_) => "/user print detail".to_owned(),
-        ApiFault::Forbidden(_) => "/user group print detail".to_owned(),
+        ApiFault::NoCertificate => MAKE_CERTIFICATE,
+        ApiFault::NotTrusted(_) => SHOW_CERTIFICATE,
+        ApiFault::Unreachable(_) => "/ip service print detail where name~\"api\"",
+        ApiFault::LogIn(_) => "/user print detail",
+        ApiFault::Forbidden(_) => "/user group print detail",
         ApiFault::Off
         | ApiFault::OldLogIn
         | ApiFault::NoMenu(_)
         | ApiFault::Gone(_)
         | ApiFault::Ambiguous(_)
-        | ApiFault::Refused(_) => String::new(),
+        | ApiFault::Refused(_) => "",
     }
 }
 
 impl Certificate {
-    /// What a person types on the router: it lists the certificate, or nothing.
-    fn comparison(&self) -> String {
-        format!("/certificate print detail where fingerprint=\"{}\"", self.shown)
-    }
-
     /// The fingerprint in groups that can be read aloud.
     pub(in crate::web) fn groups(&self) -> Vec<String> {
         groups(&self.shown)
@@ -136,11 +129,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_fingerprint_is_shown_in_groups_and_compared_by_the_router() {
+    fn a_fingerprint_is_shown_in_groups() {
         let certificate = Certificate { shown: Fingerprint([0xab; 32]), before: None };
         assert_eq!(certificate.groups(), vec!["abababab"; 8]);
         assert!(certificate.groups_before().is_empty());
-        assert!(certificate.comparison().ends_with(&format!("fingerprint=\"{}\"", "ab".repeat(32))));
     }
 
     #[test]
