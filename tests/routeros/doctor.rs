@@ -8,7 +8,7 @@ use radgram::secret::Secret;
 use radgram::sim::router::{Certificate, RosVersion};
 use radgram::store::router::RouterForm;
 
-use crate::world::{ADMIN, API_PASSWORD, API_USER, Base, Dialled, Plan, World};
+use crate::world::{ADMIN, API_PASSWORD, API_USER, Dialled, Plan, World};
 
 /// A router that nobody has prepared yet: no user of ours, no RADIUS server.
 fn bare() -> Plan {
