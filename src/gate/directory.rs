@@ -312,6 +312,15 @@ impl Directory {
         }
     }
 
+    /// Reads the routers at once, for who goes on with what was just stored of them.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub(super) async fn read_routers(&self) -> Result<(), StoreError> {
+        self.routers.store(Arc::new(read_routers(&self.reader).await?));
+        Ok(())
+    }
+
     /// Reads what changed since the last time and drops it; gives whether somebody may have something to do.
     ///
     /// # Errors

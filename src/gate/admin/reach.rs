@@ -76,9 +76,7 @@ impl Gate {
         };
         let deed = Deed { noun: "router", subject: id.0, verb: "reach", detail: &detail };
         self.finish(tx, actor, deed, Ended::default()).await?;
-        if let Ok(api) = self.api() {
-            api.forget(id);
-        }
+        self.reach_anew(id).await;
         Ok(())
     }
 
@@ -97,10 +95,20 @@ impl Gate {
         let detail = format!("{}: certificate {fingerprint}", before.name);
         let deed = Deed { noun: "router", subject: id.0, verb: "trust", detail: &detail };
         self.finish(tx, actor, deed, Ended::default()).await?;
+        self.reach_anew(id).await;
+        Ok(())
+    }
+
+    /// The log-in is another: the old connection goes, and whoever watches the router begins again, with the new one.
+    async fn reach_anew(&self, id: RouterId) {
+        if let Err(error) = self.directory.read_routers().await {
+            // What follows the changes reads them, too, a moment later.
+            tracing::warn!(%error, "the routers cannot be read again");
+        }
         if let Ok(api) = self.api() {
             api.forget(id);
         }
-        Ok(())
+        self.wake.watch.notify_waiters();
     }
 
     /// Connects to a router's API, now.
