@@ -44,7 +44,19 @@ impl Gate {
             tx.want(new, now).await?;
         }
         for gone in stored.iter().filter(|want| !wanted.iter().any(|new| is_about(new, want))) {
-            self.let_go(tx, gone).await?;
+            self.let_go(tx, &case, gone).await?;
+        }
+        Ok(())
+    }
+
+    /// How a router is reached, or who decides there, is another thing than before: what follows from that for whoever has
+    /// something open on it.
+    pub(super) async fn settle_router(&self, router: RouterId) -> Result<(), StoreError> {
+        for account in self.reader().accounts_on(router).await? {
+            let mut tx = self.store.begin().await?;
+            self.settle_wants(&mut tx, account).await?;
+            let committed = tx.commit(self.now()).await?;
+            self.after(&committed);
         }
         Ok(())
     }
@@ -165,13 +177,17 @@ impl Gate {
     }
 
     /// Something is not wanted on account of this account any more.
-    async fn let_go(&self, tx: &mut Tx, want: &Want) -> Result<(), StoreError> {
+    async fn let_go(&self, tx: &mut Tx, case: &Case, want: &Want) -> Result<(), StoreError> {
+        let routers = self.directory.routers();
+        let has_right = || routers.router(want.router).is_some_and(|router| self.may_be_on(case, router));
         match (&want.thing, want.state) {
-            (Thing::Rule { .. } | Thing::Lease(_), WantedState::On) => tx.want(&turned_off(want), self.now()).await,
-            (Thing::Rule { .. } | Thing::Lease(_), _) if want.proven_at.is_some() => tx.forget_want(want.id).await,
-            (Thing::Rule { .. } | Thing::Lease(_), _) => Ok(()),
-            // The router's own accounts are not ours to keep there any more: they stay as they are.
-            (Thing::Secret(_) | Thing::UserManager(_), _) => tx.forget_want(want.id).await,
+            // The router's own accounts are not ours to keep there any more. One that we enabled for a right is shut with
+            // that right all the same; after that they stay as they are.
+            (Thing::Secret(_) | Thing::UserManager(_), WantedState::On) if has_right() => Ok(()),
+            (_, WantedState::On) => tx.turn_off_want(want, self.now()).await,
+            (_, _) if want.proven_at.is_some() => tx.forget_want(want).await,
+            // The worker is at it.
+            (_, _) => Ok(()),
         }
     }
 }

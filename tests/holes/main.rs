@@ -10,6 +10,7 @@ mod shop;
 mod absent;
 mod list;
 mod overtaken;
+mod reach;
 mod silence;
 
 use std::sync::Arc;

@@ -101,6 +101,16 @@ impl FakeRouter {
         self.state().reach = Some(changes);
     }
 
+    /// It is in reach again.
+    pub fn comes_back(&self) {
+        self.state().reach = None;
+    }
+
+    /// The addresses that have a lease.
+    pub fn leased(&self) -> Vec<String> {
+        self.state().leases.keys().map(ToString::to_string).collect()
+    }
+
     /// A connection is up.
     pub fn connects(&self, active: Active) {
         self.state().active.push(active);

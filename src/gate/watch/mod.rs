@@ -24,7 +24,7 @@ use super::Gate;
 use super::router_api::{Active, ApiFault, ApiState, RouterApi};
 use crate::clock::Timestamp;
 use crate::domain::id::{ConnectionId, RouterId};
-use crate::domain::router::{NasKey, Router, Scheme};
+use crate::domain::router::{Leases, NasKey, Router, Scheme};
 use crate::store::StoreError;
 
 /// The role of the instance that watches.
@@ -47,6 +47,8 @@ const PAUSE: Duration = Duration::from_millis(100);
 struct Memory {
     /// Whether the last look succeeded.
     reached: bool,
+    /// Who decided there, and whether the firewall asked for leases, when what follows from it was last looked at.
+    settled: Option<(Scheme, Leases)>,
     /// When rules, leases and accounts were last looked after.
     kept_at: Option<Timestamp>,
     /// Connections of ours that the router did not have, and since when.
@@ -182,6 +184,10 @@ impl Gate {
         if !memory.reached {
             self.welcome_back(router).await?;
             memory.reached = true;
+        }
+        if memory.settled != Some((router.scheme, router.leases)) {
+            self.settle_router(router.id).await?;
+            memory.settled = Some((router.scheme, router.leases));
         }
         match router.scheme {
             Scheme::Api => self.follow_list(&look, memory).await?,
