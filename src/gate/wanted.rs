@@ -44,7 +44,7 @@ impl Gate {
             tx.want(new, now).await?;
         }
         for gone in stored.iter().filter(|want| !wanted.iter().any(|new| is_about(new, want))) {
-            self.let_go(tx, &case, gone).await?;
+            self.let_go(tx, &case, &routers, gone).await?;
         }
         Ok(())
     }
@@ -177,9 +177,9 @@ impl Gate {
     }
 
     /// Something is not wanted on account of this account any more.
-    async fn let_go(&self, tx: &mut Tx, case: &Case, want: &Want) -> Result<(), StoreError> {
-        let routers = self.directory.routers();
-        let has_right = || routers.router(want.router).is_some_and(|router| self.may_be_on(case, router));
+    async fn let_go(&self, tx: &mut Tx, case: &Case, routers: &[Reached], want: &Want) -> Result<(), StoreError> {
+        let router = routers.iter().find(|router| router.id == want.router);
+        let has_right = || router.is_some_and(|router| self.may_be_on(case, &router.name));
         match (&want.thing, want.state) {
             // The router's own accounts are not ours to keep there any more. One that we enabled for a right is shut with
             // that right all the same; after that they stay as they are.

@@ -53,7 +53,6 @@ macro_rules! on_versions {
     };
 }
 
-mod doctor;
 /// The same on the last version alone, with both databases: where the version cannot matter, and what is stored may.
 macro_rules! on_last {
     ($(#[$doc:meta])* async fn $name:ident($world:ident: World, $plan:expr) $body:block) => {
@@ -80,6 +79,7 @@ macro_rules! on_last {
 }
 
 mod api_scheme;
+mod doctor;
 mod flow;
 mod hands;
 mod leases;

@@ -1,12 +1,11 @@
 //! What we keep on a router is looked after: rules and accounts that somebody switched, leases that were left over.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::net::IpAddr;
 
 use super::{Blind, Look, Memory};
 use crate::domain::account::{Switch, name_key};
 use crate::domain::connection::Via;
-use crate::domain::id::AccountId;
 use crate::domain::policy::Drift;
 use crate::domain::router::{Leases, Scheme};
 use crate::domain::want::{Thing, WantedState};
@@ -22,7 +21,6 @@ use crate::text::Arg;
 
 impl Gate {
     pub(super) async fn keep(&self, look: &Look<'_>, memory: &mut Memory) -> Result<(), Blind> {
-        self.settle_router(look).await?;
         let wants = self.reader().wants_of_router(look.router.id).await?;
         self.keep_rules(look, &wants, memory).await?;
         if look.router.leases == Leases::On {
@@ -32,34 +30,6 @@ impl Gate {
         if look.router.scheme == Scheme::Api || kept_there {
             self.keep_accounts(look, &wants, memory).await?;
         }
-        Ok(())
-    }
-
-    /// What is wanted follows from the changes of accounts; a router whose leases were switched meanwhile has wants that no
-    /// account's change led to, and lacks others.
-    async fn settle_router(&self, look: &Look<'_>) -> Result<(), StoreError> {
-        let wants = self.reader().wants_of_router(look.router.id).await?;
-        let leased: HashMap<IpAddr, &Want> = wants
-            .iter()
-            .filter_map(|want| match &want.thing {
-                Thing::Lease(address) => Some((*address, want)),
-                Thing::Rule { .. } | Thing::Secret(_) | Thing::UserManager(_) => None,
-            })
-            .collect();
-        let mut tx = self.store.begin().await?;
-        let open = tx.open_connections_on(look.router.id).await?;
-        let missing = open.iter().filter(|connection| {
-            look.router.leases == Leases::On
-                && connection.framed_ip.is_some_and(|address| !leased.contains_key(&address))
-        });
-        let left = leased.values().filter(|want| look.router.leases == Leases::Off && want.state == WantedState::On);
-        let accounts: HashSet<AccountId> =
-            missing.filter_map(|connection| connection.account).chain(left.filter_map(|want| want.account)).collect();
-        for account in accounts {
-            self.settle_wants(&mut tx, account).await?;
-        }
-        let committed = tx.commit(self.now()).await?;
-        self.after(&committed);
         Ok(())
     }
 
