@@ -42,6 +42,7 @@ struct State {
     active: Vec<Active>,
     next_id: u32,
     identity: Option<String>,
+    breaks: bool,
     hidden: bool,
     unread: HashMap<Menu, ApiFault>,
     refusals: HashMap<Vec<u8>, ApiFault>,
@@ -119,6 +120,16 @@ impl FakeRouter {
     /// It is called otherwise than `office` from now on.
     pub fn is_called(&self, identity: &str) {
         self.state().identity = Some(identity.to_owned());
+    }
+
+    /// The next look at its connections ends in a panic.
+    pub fn breaks_once(&self) {
+        self.state().breaks = true;
+    }
+
+    /// Whether it has not broken yet.
+    pub fn is_to_break(&self) -> bool {
+        self.state().breaks
     }
 
     /// Every connection is down.
@@ -218,6 +229,8 @@ impl RouterApi for FakeRouter {
     }
 
     async fn active(&self, _: &Router) -> Result<Vec<Active>, ApiFault> {
+        let breaks = std::mem::take(&mut self.state().breaks);
+        assert!(!breaks, "a test asked for this");
         self.0.looks.fetch_add(1, Ordering::SeqCst);
         Ok(self.state().active.clone())
     }
