@@ -96,23 +96,21 @@ impl Gate {
         let Some(line) = lines.into_iter().find(|line| line.nas.id == cut.nas) else { return Ok(Tried::NoRouter) };
         let routers = self.directory.routers();
         let Some(router) = routers.router(line.nas.key.router) else { return Ok(Tried::NoRouter) };
+        if let Some(connection) = cut.connection
+            && let Some(account) = self.reader().connection_row(connection).await?.and_then(|row| row.account)
+        {
+            self.shut_first(router, account).await?;
+        }
         match router.scheme {
             Scheme::Radius => {
                 self.metrics.disconnects.inc();
                 let outcome = cutter.disconnect(&target(cut, &line, router)).await;
                 Ok(self.cross_check(cut, router, outcome).await)
             }
-            Scheme::Api => {
-                if let Some(connection) = cut.connection
-                    && let Some(account) = self.reader().connection_row(connection).await?.and_then(|row| row.account)
-                {
-                    self.shut_first(router, account).await?;
-                }
-                Ok(match self.remove_over_api(cut, router).await {
-                    Ok(removed) => Tried::Removed(removed),
-                    Err(fault) => Tried::Said(fault.to_string()),
-                })
-            }
+            Scheme::Api => Ok(match self.remove_over_api(cut, router).await {
+                Ok(removed) => Tried::Removed(removed),
+                Err(fault) => Tried::Said(fault.to_string()),
+            }),
         }
     }
 
