@@ -119,9 +119,7 @@ on_versions! {
         let (tunnel, question) = world.asked().await;
         world.reports_nothing();
         tunnel.hang_up(Cause::UserRequest).await;
-        // Soon enough that the question is not asked once more.
-        world.looks(2).await;
-        world.until("it is closed", || async { world.connections().await[0].ended_at.is_some() }).await;
+        world.in_time("it is closed", || async { world.connections().await[0].ended_at.is_some() }).await;
         assert_eq!(world.connections().await[0].cause.as_deref(), Some("gone"));
         world.ann.sees(&question, "does not matter any more").await;
         assert!(world.session().await.is_some_and(|session| session.connections.is_empty()));
