@@ -271,8 +271,11 @@ const SEEDS: &[Seed] = &[
     ),
 ];
 
+/// What a row shows: properties and values.
+type Shown = &'static [(&'static str, &'static str)];
+
 /// Rows that should not be there: the finding, the menu, and the row.
-const ADDED: &[(&str, &str, &[(&str, &str)])] = &[
+const ADDED: &[(&str, &str, Shown)] = &[
     ("shadow:ann", "/ppp/secret", &[("name", "ann"), ("password", "x")]),
     ("secret_outside", "/ppp/secret", &[("name", "zed"), ("password", "x")]),
     ("lease_static", "/ip/firewall/address-list", &[("list", "radgram"), ("address", "10.8.0.99")]),
