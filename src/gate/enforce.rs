@@ -14,7 +14,10 @@ use super::session::Ended;
 use super::watch::speaks_for;
 use super::{Gate, LEAD_EVERY, next_look};
 use crate::clock::Timestamp;
+use crate::domain::connection::Via;
 use crate::domain::router::{NasKey, Router, Scheme};
+use crate::domain::session::LONGEST;
+use crate::store::connection::{Connection, LOST};
 use crate::store::cut::Cut;
 use crate::store::router::NasLine;
 use crate::store::{StoreError, Tx};
@@ -94,23 +97,21 @@ impl Gate {
         let Some(line) = lines.into_iter().find(|line| line.nas.id == cut.nas) else { return Ok(Tried::NoRouter) };
         let routers = self.directory.routers();
         let Some(router) = routers.router(line.nas.key.router) else { return Ok(Tried::NoRouter) };
+        if let Some(connection) = cut.connection
+            && let Some(account) = self.reader().connection_row(connection).await?.and_then(|row| row.account)
+        {
+            self.shut_first(router, account).await?;
+        }
         match router.scheme {
             Scheme::Radius => {
                 self.metrics.disconnects.inc();
                 let outcome = cutter.disconnect(&target(cut, &line, router)).await;
                 Ok(self.cross_check(cut, router, &line.nas.key, outcome).await)
             }
-            Scheme::Api => {
-                if let Some(connection) = cut.connection
-                    && let Some(account) = self.reader().connection_row(connection).await?.and_then(|row| row.account)
-                {
-                    self.shut_first(router, account).await?;
-                }
-                Ok(match self.remove_over_api(cut, router).await {
-                    Ok(removed) => Tried::Removed(removed),
-                    Err(fault) => Tried::Said(fault.to_string()),
-                })
-            }
+            Scheme::Api => Ok(match self.remove_over_api(cut, router).await {
+                Ok(removed) => Tried::Removed(removed),
+                Err(fault) => Tried::Said(fault.to_string()),
+            }),
         }
     }
 
@@ -168,12 +169,19 @@ impl Gate {
             (Tried::Removed(_), Some(connection)) if connection.ended_at.is_none() => {
                 return tx.end_connection(connection, "gone", now).await;
             }
-            (Tried::Removed(_), _) => "the router has no such connection".to_owned(),
+            (Tried::Removed(_), Some(_)) => return tx.finish_cut(cut.id, "proven", now).await,
+            (Tried::Removed(_), None) => "the router has no such connection".to_owned(),
             (Tried::Acknowledged, _) => "acknowledged, waiting for the Stop".to_owned(),
             (Tried::Said(word), _) => word,
         };
         match connection {
-            Some(connection) if connection.ended_at.is_some() => tx.finish_cut(cut.id, "proven", now).await,
+            Some(connection) if connection.ended_at.is_some() && !is_lost(&connection) => {
+                tx.finish_cut(cut.id, "proven", now).await
+            }
+            // No Accept says a longer Session-Timeout: the router has ended it by itself.
+            Some(connection) if connection.via == Via::Radius && now >= cut.created_at + LONGEST => {
+                tx.finish_cut(cut.id, "its Session-Timeout has passed", now).await
+            }
             // Its Start may still come; then the closing rule names the connection here.
             None if now >= cut.created_at + LATE_ACCEPT => tx.finish_cut(cut.id, "no connection came of it", now).await,
             Some(_) | None => {
@@ -183,6 +191,11 @@ impl Gate {
             }
         }
     }
+}
+
+/// Whether nothing was heard of a connection for long, and that is all that is known of its end.
+fn is_lost(connection: &Connection) -> bool {
+    connection.cause.as_deref() == Some(LOST)
 }
 
 /// What came of one try.

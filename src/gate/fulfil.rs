@@ -15,7 +15,7 @@ use super::{Gate, LEAD_EVERY, next_look};
 use crate::clock::Timestamp;
 use crate::domain::account::{Switch, name_key};
 use crate::domain::id::{AccountId, RouterId, WantId};
-use crate::domain::router::{Router, Scheme};
+use crate::domain::router::Router;
 use crate::domain::session::{LONGEST, Session};
 use crate::domain::want::{RETIRED, Thing, WantedState};
 use crate::store::alarm::Raised;
@@ -319,12 +319,14 @@ impl Gate {
     /// Does at once what is wanted of the router's own accounts of an account: they are shut before a connection is cut, so
     /// that a redial does not slip in.
     pub(super) async fn shut_first(&self, router: &Router, account: AccountId) -> Result<(), StoreError> {
-        if router.scheme != Scheme::Api {
+        if router.api.is_none() {
             return Ok(());
         }
-        let wants = self.reader().wants_of_router(router.id).await?;
+        let mut tx = self.store.begin().await?;
+        let wants = tx.wants_of(account).await?;
+        drop(tx);
         let shut = wants.into_iter().filter(|want| {
-            want.account == Some(account)
+            want.router == router.id
                 && want.proven_at.is_none()
                 && want.state != WantedState::On
                 && matches!(want.thing, Thing::Secret(_) | Thing::UserManager(_))

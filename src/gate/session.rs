@@ -8,13 +8,13 @@ use crate::domain::account::Lock;
 use crate::domain::audit::Actor;
 use crate::domain::connection::{Place, Presence};
 use crate::domain::id::{AccountId, ConnectionId, SessionId};
-use crate::domain::policy::Policy;
+use crate::domain::policy::{OnExpiry, Policy};
 use crate::domain::prompt::{Action, Kind, State as PromptState};
 use crate::domain::session::{Applied, Effect, EndReason, Event, Fate, Session, State, Why};
 use crate::store::account::Entry;
 use crate::store::alarm::Raised;
 use crate::store::audit::Deed;
-use crate::store::connection::{Connection, Kept};
+use crate::store::connection::{ClassSeen, Connection, Kept};
 use crate::store::cut::NewCut;
 use crate::store::prompt::Asked;
 use crate::store::{Committed, Noun, StoreError, Tx};
@@ -126,7 +126,8 @@ impl Gate {
         }
         for connection in tx.open_connections(session.account).await? {
             // Nobody has said whose an unconfirmed one is: it is never spared.
-            if connection.session == Some(session.id) && connection.kept == Kept::No {
+            let its_own = connection.session == Some(session.id) && connection.kept == Kept::No;
+            if its_own || (connections == Fate::Cut && is_of_routers_account(case, &connection)) {
                 self.cut(tx, &connection, reason.word()).await?;
             }
         }
@@ -340,6 +341,11 @@ impl Gate {
             Why::TooManyCallers => "the session has as many callers as it may have",
         })
     }
+}
+
+/// Whether a router let a connection in by an account of its own, which is ours to disable at the end.
+fn is_of_routers_account(case: &Case, connection: &Connection) -> bool {
+    case.policy.on_expiry == OnExpiry::DisableOnRouter && connection.class == ClassSeen::None
 }
 
 /// Whether an outcome left the session open.

@@ -9,11 +9,12 @@ use super::door::door;
 use super::session::Case;
 use crate::domain::connection::Presence;
 use crate::domain::hours;
-use crate::domain::id::{AccountId, ConnectionId};
+use crate::domain::id::{AccountId, ConnectionId, RouterId};
 use crate::domain::policy::OnExpiry;
-use crate::domain::router::{Leases, Router, Scheme};
+use crate::domain::router::{Leases, Scheme};
 use crate::domain::want::{Thing, WantedState};
 use crate::store::connection::{ClassSeen, Connection, Kept};
+use crate::store::router::Reached;
 use crate::store::want::{NewWant, Want};
 use crate::store::{Noun, StoreError, Tx};
 
@@ -28,20 +29,34 @@ impl Gate {
 
     /// What follows on routers from an account as it is now.
     pub(super) async fn settle_wants(&self, tx: &mut Tx, account: AccountId) -> Result<(), StoreError> {
-        if !self.directory.routers().any_api() {
+        // As the transaction sees them: what memory has of them may be a moment old, and what is missed now is missed.
+        let routers = tx.reached_routers().await?;
+        let stored = tx.wants_of(account).await?;
+        if routers.is_empty() && stored.is_empty() {
             return Ok(());
         }
         let Some(case) = self.case(tx, account).await? else { return Ok(()) };
-        let stored = tx.wants_of(account).await?;
         let mut wanted = Vec::new();
-        self.want_of_connections(tx, &case, &mut wanted).await?;
-        self.want_of_accounts(&case, &stored, &mut wanted);
+        self.want_of_connections(tx, &case, &routers, &mut wanted).await?;
+        self.want_of_accounts(&case, &routers, &stored, &mut wanted);
         let now = self.now();
         for new in &wanted {
             tx.want(new, now).await?;
         }
         for gone in stored.iter().filter(|want| !wanted.iter().any(|new| is_about(new, want))) {
-            self.let_go(tx, gone).await?;
+            self.let_go(tx, &case, &routers, gone).await?;
+        }
+        Ok(())
+    }
+
+    /// How a router is reached, or who decides there, is another thing than before: what follows from that for whoever has
+    /// something open on it.
+    pub(super) async fn settle_router(&self, router: RouterId) -> Result<(), StoreError> {
+        for account in self.reader().accounts_on(router).await? {
+            let mut tx = self.store.begin().await?;
+            self.settle_wants(&mut tx, account).await?;
+            let committed = tx.commit(self.now()).await?;
+            self.after(&committed);
         }
         Ok(())
     }
@@ -58,7 +73,7 @@ impl Gate {
 
     /// The tunnel address of a connection that is nobody's may have had a lease.
     pub(super) async fn void_lease(&self, tx: &mut Tx, connection: &Connection) -> Result<(), StoreError> {
-        let leases = self.directory.routers().router(connection.router).map(|router| router.leases);
+        let leases = leases_of(&tx.reached_routers().await?, connection.router);
         let (Some(Leases::On), Some(address)) = (leases, connection.framed_ip) else { return Ok(()) };
         let void = NewWant {
             router: connection.router,
@@ -71,11 +86,16 @@ impl Gate {
     }
 
     /// Rules and leases: on for confirmed connections that are to stay, off for all others.
-    async fn want_of_connections(&self, tx: &mut Tx, case: &Case, wanted: &mut Vec<NewWant>) -> Result<(), StoreError> {
+    async fn want_of_connections(
+        &self,
+        tx: &mut Tx,
+        case: &Case,
+        routers: &[Reached],
+        wanted: &mut Vec<NewWant>,
+    ) -> Result<(), StoreError> {
         let account = case.entry.account.id;
         let open = tx.open_connections(account).await?;
         let cut = tx.connections_to_cut(account).await?;
-        let routers = self.directory.routers();
         for rule in tx.rules_of(account).await? {
             let holds =
                 |connection: &&Connection| connection.router == rule.router && self.is_let(case, connection, &cut);
@@ -89,7 +109,7 @@ impl Gate {
             });
         }
         for connection in &open {
-            let leases = routers.router(connection.router).map(|router| router.leases);
+            let leases = leases_of(routers, connection.router);
             let (Some(Leases::On), Some(address)) = (leases, connection.framed_ip) else { continue };
             // Addresses of a pool are used again: the newest connection with it is the one that has it.
             if tx.newest_with(connection.router, address).await? != Some(connection.id) {
@@ -124,10 +144,10 @@ impl Gate {
 
     /// Accounts that routers keep themselves: enabled while there is a right to be connected, disabled otherwise. Whether a
     /// router has one is found out when it is done.
-    fn want_of_accounts(&self, case: &Case, stored: &[Want], wanted: &mut Vec<NewWant>) {
+    fn want_of_accounts(&self, case: &Case, routers: &[Reached], stored: &[Want], wanted: &mut Vec<NewWant>) {
         let (account, name) = (case.entry.account.id, case.entry.name_key.clone());
-        for router in self.directory.routers().routers().iter().filter(|router| keeps_accounts(case, router)) {
-            let state = if self.may_be_on(case, router) { WantedState::On } else { WantedState::Off };
+        for router in routers.iter().filter(|router| keeps_accounts(case, router.scheme)) {
+            let state = if self.may_be_on(case, &router.name) { WantedState::On } else { WantedState::Off };
             for thing in [Thing::Secret(name.clone()), Thing::UserManager(name.clone())] {
                 let taken_over = stored.iter().any(|want| {
                     want.router == router.id
@@ -146,31 +166,39 @@ impl Gate {
     }
 
     /// Whether the account may be enabled on a router now.
-    pub(super) fn may_be_on(&self, case: &Case, router: &Router) -> bool {
+    pub(super) fn may_be_on(&self, case: &Case, router: &str) -> bool {
         let now = self.now();
         let door = door(case);
         let session = case.entry.session.as_ref().is_some_and(|session| session.is_valid(now));
         let policy = &case.policy;
-        let here = policy.routers.is_empty() || policy.routers.contains(&router.name);
+        let here = policy.routers.is_empty() || policy.routers.iter().any(|name| name == router);
         let hours = policy.allowed_hours.at(now, &policy.time_zone) != hours::Gate::Shut;
         here && hours && (door.lets_machine_in() || (session && door.may_hold().is_ok()))
     }
 
     /// Something is not wanted on account of this account any more.
-    async fn let_go(&self, tx: &mut Tx, want: &Want) -> Result<(), StoreError> {
+    async fn let_go(&self, tx: &mut Tx, case: &Case, routers: &[Reached], want: &Want) -> Result<(), StoreError> {
+        let router = routers.iter().find(|router| router.id == want.router);
+        let has_right = || router.is_some_and(|router| self.may_be_on(case, &router.name));
         match (&want.thing, want.state) {
-            (Thing::Rule { .. } | Thing::Lease(_), WantedState::On) => tx.want(&turned_off(want), self.now()).await,
-            (Thing::Rule { .. } | Thing::Lease(_), _) if want.proven_at.is_some() => tx.forget_want(want.id).await,
-            (Thing::Rule { .. } | Thing::Lease(_), _) => Ok(()),
-            // The router's own accounts are not ours to keep there any more: they stay as they are.
-            (Thing::Secret(_) | Thing::UserManager(_), _) => tx.forget_want(want.id).await,
+            // The router's own accounts are not ours to keep there any more. One that we enabled for a right is shut with
+            // that right all the same; after that they stay as they are.
+            (Thing::Secret(_) | Thing::UserManager(_), WantedState::On) if has_right() => Ok(()),
+            (_, WantedState::On) => tx.turn_off_want(want, self.now()).await,
+            (_, _) if want.proven_at.is_some() => tx.forget_want(want).await,
+            // The worker is at it.
+            (_, _) => Ok(()),
         }
     }
 }
 
-/// Whether we keep the accounts of a router that has some itself.
-pub(super) fn keeps_accounts(case: &Case, router: &Router) -> bool {
-    router.api.is_some() && (router.scheme == Scheme::Api || case.policy.on_expiry == OnExpiry::DisableOnRouter)
+/// Whether we keep the accounts of a router with an API that has some itself.
+pub(super) fn keeps_accounts(case: &Case, scheme: Scheme) -> bool {
+    scheme == Scheme::Api || case.policy.on_expiry == OnExpiry::DisableOnRouter
+}
+
+fn leases_of(routers: &[Reached], router: RouterId) -> Option<Leases> {
+    routers.iter().find(|known| known.id == router).map(|known| known.leases)
 }
 
 fn is_about(new: &NewWant, want: &Want) -> bool {

@@ -117,38 +117,46 @@ pub struct LostStart {
     pub nas_address: IpAddr,
     /// NAS-Identifier of the request.
     pub nas_identifier: String,
+    /// User-Name of the request, raw.
+    pub user_name: Vec<u8>,
 }
 
+/// Accepts that are looked at to find the one that a connection came of: boxes behind one router count alike.
+const SAME_NUMBER: i64 = 64;
+
 impl Tx {
-    /// The Accept that a connection came of, given between two times.
+    /// The Accepts that a connection with this number may have come of, given between two times, the last first.
     ///
     /// # Errors
     /// The database does not answer, or a row is corrupt.
-    pub async fn lost_start(
+    pub async fn lost_starts(
         &mut self,
         router: RouterId,
         acct_session_id: &str,
         (from, until): (Timestamp, Timestamp),
-    ) -> Result<Option<LostStart>> {
-        let row = sqlx::query(
-            "select session_id, account_id, nas_address, nas_identifier from attempts
+    ) -> Result<Vec<LostStart>> {
+        let rows = sqlx::query(
+            "select session_id, account_id, nas_address, nas_identifier, user_name from attempts
              where verdict = 'accept' and at >= $1 and at <= $2 and router_id = $3
-             and lower(acct_session_id) = lower($4) order by at desc limit 1",
+             and lower(acct_session_id) = lower($4) order by at desc limit $5",
         )
         .bind(from.millis())
         .bind(until.millis())
         .bind(router.0)
         .bind(acct_session_id)
-        .fetch_optional(self.sql())
+        .bind(SAME_NUMBER)
+        .fetch_all(self.sql())
         .await?;
-        let Some(row) = row else { return Ok(None) };
-        let fields = Fields::of("attempts", &row);
-        Ok(Some(LostStart {
-            session: fields.maybe_int("session_id")?.map(SessionId),
-            account: fields.maybe_int("account_id")?.map(AccountId),
-            nas_address: fields.word("nas_address", |text| text.parse().ok())?,
-            nas_identifier: fields.text("nas_identifier")?,
-        }))
+        each(&rows, |row| {
+            let fields = Fields::of("attempts", row);
+            Ok(LostStart {
+                session: fields.maybe_int("session_id")?.map(SessionId),
+                account: fields.maybe_int("account_id")?.map(AccountId),
+                nas_address: fields.word("nas_address", |text| text.parse().ok())?,
+                nas_identifier: fields.text("nas_identifier")?,
+                user_name: fields.bytes("user_name")?,
+            })
+        })
     }
 
     /// Writes one attempt.

@@ -66,8 +66,9 @@ impl Tx {
         let Some(found) = rows.first().map(read).transpose()? else { return Ok(None) };
         let apart = found.started_at.since(started).max(started.since(found.started_at));
         if found.ended_at.is_none() && apart > SAME_START {
-            // The router uses the id again: the Stop of the older connection never came.
+            // The router uses the id again: the Stop of the older connection never came, and what was to end there has.
             self.end_connection(&found, LOST, booking.record.arrived).await?;
+            self.settle_cut(found.nas, &found.acct_session_id, "proven", booking.record.arrived).await?;
             return Ok(None);
         }
         Ok(Some(found))
@@ -198,7 +199,8 @@ impl Tx {
         Ok(())
     }
 
-    /// Closes a connection, and settles what was wanted of it: its end is the proof.
+    /// Closes a connection, and settles what was wanted of it: its end is the proof. One that is only [`LOST`] may still
+    /// be up, and proves nothing.
     ///
     /// # Errors
     /// The database does not answer.
@@ -209,7 +211,9 @@ impl Tx {
             .bind(known.id.0)
             .execute(self.sql())
             .await?;
-        self.settle_cut(known.nas, &known.acct_session_id, "proven", at).await?;
+        if cause != LOST {
+            self.settle_cut(known.nas, &known.acct_session_id, "proven", at).await?;
+        }
         self.touch_door(known.account);
         Ok(())
     }

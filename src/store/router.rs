@@ -159,6 +159,19 @@ pub struct RouterForm {
     pub message_authenticator: Demand,
 }
 
+/// A router with an API, as far as what is wanted there depends on it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reached {
+    /// The row.
+    pub id: RouterId,
+    /// Its name.
+    pub name: String,
+    /// Who decides about a dial.
+    pub scheme: Scheme,
+    /// Whether confirmed connections get a lease.
+    pub leases: Leases,
+}
+
 /// Who decides about a dial on a router, and how its API is reached.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reach {
@@ -178,6 +191,26 @@ impl Tx {
     pub async fn routers(&mut self) -> Result<Vec<Router>> {
         let keys = self.keys.clone();
         routers(self.sql(), &keys).await
+    }
+
+    /// The routers with an API, as this transaction sees them; no secret is opened.
+    ///
+    /// # Errors
+    /// The database does not answer, or a row is corrupt.
+    pub async fn reached_routers(&mut self) -> Result<Vec<Reached>> {
+        let rows =
+            sqlx::query("select id, name, scheme, leases from routers where api_address is not null order by id")
+                .fetch_all(self.sql())
+                .await?;
+        each(&rows, |row| {
+            let fields = Fields::of("routers", row);
+            Ok(Reached {
+                id: RouterId(fields.int("id")?),
+                name: fields.text("name")?,
+                scheme: fields.word("scheme", Scheme::from_word)?,
+                leases: if fields.flag("leases")? { Leases::On } else { Leases::Off },
+            })
+        })
     }
 
     /// Adds a router.

@@ -143,6 +143,22 @@ impl Reader {
         each(&rows, read)
     }
 
+    /// The accounts of which something is on on a router, or that are connected there.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn accounts_on(&self, router: RouterId) -> Result<Vec<AccountId>> {
+        let rows = sqlx::query(
+            "select account_id from wants where router_id = $1 and state = 'on' and account_id is not null
+             union select account_id from connections
+             where router_id = $1 and ended_at is null and account_id is not null",
+        )
+        .bind(router.0)
+        .fetch_all(&mut *self.connection().await?)
+        .await?;
+        each(&rows, |row| Fields::of("wants", row).int("account_id").map(AccountId))
+    }
+
     /// What is not proven yet on any router, oldest first; at most [`LIST_ROWS`].
     ///
     /// # Errors
@@ -346,13 +362,58 @@ impl Tx {
         Ok(Still::of(&done))
     }
 
-    /// The thing is not ours to keep any more.
+    /// The thing of a want is not to be on any more. A want that was changed meanwhile is left alone: it is another
+    /// account's by now, or says so already.
     ///
     /// # Errors
     /// The database does not answer.
-    pub async fn forget_want(&mut self, id: WantId) -> Result<()> {
-        sqlx::query("delete from wants where id = $1").bind(id.0).execute(self.sql()).await?;
+    pub async fn turn_off_want(&mut self, want: &Want, now: Timestamp) -> Result<()> {
+        let done = sqlx::query(
+            "update wants set state = 'off', since = $1, due_at = $1, tries = 0, outcome = null, proven_at = null
+             where id = $2 and state = $3 and since = $4 and coalesce(account_id, 0) = $5",
+        )
+        .bind(now.millis())
+        .bind(want.id.0)
+        .bind(want.state.word())
+        .bind(want.since.millis())
+        .bind(want.account.map_or(0, |account| account.0))
+        .execute(self.sql())
+        .await?;
+        if done.rows_affected() > 0 {
+            self.touch(Noun::Work, 0);
+        }
         Ok(())
+    }
+
+    /// The thing of a want is not ours to keep any more. A want that was changed meanwhile is left alone.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn forget_want(&mut self, want: &Want) -> Result<()> {
+        sqlx::query("delete from wants where id = $1 and state = $2 and since = $3 and coalesce(account_id, 0) = $4")
+            .bind(want.id.0)
+            .bind(want.state.word())
+            .bind(want.since.millis())
+            .bind(want.account.map_or(0, |account| account.0))
+            .execute(self.sql())
+            .await?;
+        Ok(())
+    }
+
+    /// What is or may be on of a router, but for leases, which end by themselves.
+    ///
+    /// # Errors
+    /// As [`Tx::wants_of`].
+    pub async fn wants_left_on(&mut self, router: RouterId) -> Result<Vec<Want>> {
+        let rows = sqlx::query(
+            "select id, router_id, kind, target, hint, state, account_id, connection_id, since, due_at, tries,
+             outcome, proven_at from wants where router_id = $1 and kind <> 'lease'
+             and (state = 'on' or (state = 'off' and proven_at is null)) order by id",
+        )
+        .bind(router.0)
+        .fetch_all(self.sql())
+        .await?;
+        each(&rows, read)
     }
 
     /// The lease of a running connection is to be renewed.

@@ -14,6 +14,8 @@ use radgram::gate::router_api::{ApiFault, Menu};
 use radgram::gate::{Adoption, Afterwards, Refused};
 use radgram::secret::Secret;
 use radgram::store::account::Entry;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use super::shop::{ADMIN, Shop};
 use super::{PASSWORD, adoption, all, said, why};
@@ -294,4 +296,32 @@ async fn an_account_and_what_is_wanted_for_it_are_one_transaction() {
     sqlx::query("drop trigger fails").execute(&raw).await.unwrap();
     assert_eq!(said(&adopt(&shop, &all(Afterwards::Removed)).await), ["ann done", "bob done"]);
     assert_eq!(wants(&shop).await.len(), 2);
+}
+
+#[tokio::test]
+async fn what_radgram_itself_keeps_disabled_is_not_disabled_by_the_admin() {
+    // Switched to RADIUS since, or not yet.
+    for scheme in [Scheme::Radius, Scheme::Api] {
+        let shop = Shop::open().await;
+        let (tracker, cancel) = (TaskTracker::new(), CancellationToken::new());
+        let _stop = cancel.clone().drop_guard();
+        shop.gate.start(&tracker, &cancel);
+        shop.decide_by(Scheme::Api).await;
+        let is_known = || {
+            let routers = shop.gate.directory().routers();
+            routers.router(shop.office).is_some_and(|router| router.scheme == Scheme::Api)
+        };
+        shop.until("who decides is known", is_known).await;
+        shop.gate.add_account(&ADMIN, "ann", None, None).await.unwrap();
+        assert!(wants(&shop).await.contains(&(Thing::Secret("ann".to_owned()), WantedState::Off)));
+        shop.api.secret("ann", PASSWORD, &[]);
+        shop.api.secret("bob", PASSWORD, &[]);
+        for name in ["ann", "bob"] {
+            shop.api.alter(name, |account| account.switch = Switch::Disabled);
+        }
+        shop.decide_by(scheme).await;
+        adopt(&shop, &adoption(&["ann", "bob"], Afterwards::Kept)).await;
+        assert_eq!(shop.entry("ann").await.unwrap().account.switch, Switch::Enabled, "{scheme:?}");
+        assert_eq!(shop.entry("bob").await.unwrap().account.switch, Switch::Disabled, "{scheme:?}");
+    }
 }

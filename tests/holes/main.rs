@@ -8,7 +8,11 @@ mod router_api;
 mod shop;
 
 mod absent;
+mod endless;
+mod list;
 mod overtaken;
+mod reach;
+mod silence;
 
 use std::sync::Arc;
 use std::time::Duration;

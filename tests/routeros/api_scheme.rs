@@ -285,7 +285,7 @@ on_versions! {
 /// A menu goes and comes: what is in the other one is ruled meanwhile. Every version says the same of it.
 #[tokio::test]
 async fn a_menu_that_is_missing_hides_nothing_else() {
-    let world = World::with_ann(crate::world::Base::Sqlite).await;
+    let world = crate::any_version().await;
     world.router.api_faults().hide_menu("/user-manager");
     world.secret("ann");
     world.reach(Scheme::Api, Leases::Off).await;

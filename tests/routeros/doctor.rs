@@ -8,7 +8,7 @@ use radgram::secret::Secret;
 use radgram::sim::router::{Certificate, RosVersion};
 use radgram::store::router::RouterForm;
 
-use crate::world::{ADMIN, API_PASSWORD, API_USER, Base, Dialled, Plan, World};
+use crate::world::{ADMIN, API_PASSWORD, API_USER, Dialled, Plan, World};
 
 /// A router that nobody has prepared yet: no user of ours, no RADIUS server.
 fn bare() -> Plan {
@@ -179,8 +179,165 @@ on_versions! {
         world.request().await;
         let tunnel = world.dial().await.accepted();
         assert!(!tunnel.passes(), "its lease is not there before its Start was heard");
-        eprintln!("DEL {:?}", tunnel.start_delivered().await);
-        eprintln!("DBG {:?} {:?} {:?}", world.gate().reader().connections().await, world.router.trace().iter().filter(|l| !l.contains("api")).collect::<Vec<_>>(), world.session().await);
+        tunnel.start_delivered().await;
         world.until("the lease opens", || async { tunnel.passes() }).await;
+    }
+}
+
+/// One thing that is wrong on a router: the finding that says so, and what an admin typed to get there and back.
+struct Seed {
+    finding: &'static str,
+    menu: &'static str,
+    row: Row,
+    wrong: &'static [(&'static str, &'static str)],
+    right: &'static [(&'static str, &'static str)],
+}
+
+/// Which row is meant.
+enum Row {
+    /// The only one.
+    Single,
+    /// The one with this value of a property.
+    Whose(&'static str, &'static str),
+}
+
+const OURS: Row = Row::Whose("comment", "radgram");
+
+const fn seed(
+    finding: &'static str,
+    (menu, row): (&'static str, Row),
+    wrong: &'static [(&'static str, &'static str)],
+    right: &'static [(&'static str, &'static str)],
+) -> Seed {
+    Seed { finding, menu, row, wrong, right }
+}
+
+const L2TP: &str = "/interface/l2tp-server/server";
+const PPTP: &str = "/interface/pptp-server/server";
+const SSTP: &str = "/interface/sstp-server/server";
+const FILTER: &str = "/ip/firewall/filter";
+const PASSES: Row = Row::Whose("comment", "radgram: confirmed connections pass");
+const WAITS: Row = Row::Whose("comment", "radgram: all other VPN connections wait");
+
+const SEEDS: &[Seed] = &[
+    seed("aaa_off", ("/ppp/aaa", Row::Single), &[("use-radius", "no")], &[("use-radius", "yes")]),
+    seed("accounting_off", ("/ppp/aaa", Row::Single), &[("accounting", "no")], &[("accounting", "yes")]),
+    seed("interim", ("/ppp/aaa", Row::Single), &[("interim-update", "7m")], &[("interim-update", "1m")]),
+    seed("radius_missing", ("/radius", OURS), &[("address", "192.0.2.99")], &[("address", "127.0.0.1")]),
+    seed("radius_not_ppp", ("/radius", OURS), &[("service", "hotspot")], &[("service", "ppp")]),
+    seed("radius_disabled", ("/radius", OURS), &[("disabled", "yes")], &[("disabled", "no")]),
+    seed("radius_radsec", ("/radius", OURS), &[("protocol", "radsec")], &[("protocol", "udp")]),
+    seed("radius_timeout", ("/radius", OURS), &[("timeout", "300ms")], &[("timeout", "3s")]),
+    seed(
+        "radius_unsigned",
+        ("/radius", OURS),
+        &[("require-message-auth", "no")],
+        &[("require-message-auth", "yes-for-request-resp")],
+    ),
+    seed("radius_source", ("/radius", OURS), &[("src-address", "192.0.2.5")], &[("src-address", "0.0.0.0")]),
+    seed("radius_backup", ("/radius", OURS), &[("accounting-backup", "yes")], &[("accounting-backup", "no")]),
+    seed("radius_choice", ("/radius", OURS), &[("called-id", "office")], &[("called-id", "")]),
+    seed("incoming_off", ("/radius/incoming", Row::Single), &[("accept", "no")], &[("accept", "yes")]),
+    seed("lease_unused", (FILTER, PASSES), &[("disabled", "yes")], &[("disabled", "no")]),
+    seed("lease_open", (FILTER, WAITS), &[("disabled", "yes")], &[("disabled", "no")]),
+    seed("lease_profile", (L2TP, Row::Single), &[("default-profile", "default")], &[("default-profile", "radgram")]),
+    seed("pap:l2tp", (L2TP, Row::Single), &[("authentication", "pap,mschap2")], &[("authentication", "mschap2")]),
+    seed("no_mschap2:l2tp", (L2TP, Row::Single), &[("authentication", "mschap1")], &[("authentication", "mschap2")]),
+    seed("pptp", (PPTP, Row::Single), &[("enabled", "yes")], &[("enabled", "no")]),
+    seed("sstp_certificate", (SSTP, Row::Single), &[("enabled", "yes")], &[("enabled", "no")]),
+    seed(
+        "only_one:radgram",
+        ("/ppp/profile", Row::Whose("name", "radgram")),
+        &[("only-one", "yes")],
+        &[("only-one", "default")],
+    ),
+    seed(
+        "api_write",
+        ("/user/group", Row::Whose("name", "radgram")),
+        &[("policy", "api,read")],
+        &[("policy", "api,read,write")],
+    ),
+    seed(
+        "api_rights",
+        ("/user/group", Row::Whose("name", "radgram")),
+        &[("policy", "api,read,write,reboot")],
+        &[("policy", "api,read,write")],
+    ),
+    seed(
+        "api_open",
+        ("/ip/service", Row::Whose("name", "api-ssl")),
+        &[("address", "")],
+        &[("address", "127.0.0.1/32")],
+    ),
+];
+
+/// Rows that should not be there: the finding, the menu, and the row.
+const ADDED: &[(&str, &str, &[(&str, &str)])] = &[
+    ("shadow:ann", "/ppp/secret", &[("name", "ann"), ("password", "x")]),
+    ("secret_outside", "/ppp/secret", &[("name", "zed"), ("password", "x")]),
+    ("lease_static", "/ip/firewall/address-list", &[("list", "radgram"), ("address", "10.8.0.99")]),
+    ("radius_fallback", "/radius", &[("service", "ppp"), ("address", "192.0.2.7"), ("secret", "x")]),
+    ("rule_unbound", FILTER, &[("chain", "forward"), ("action", "accept"), ("comment", "2FA nobody")]),
+];
+
+impl World {
+    fn seed(&self, seed: &Seed, values: &[(&str, &str)]) {
+        let id = match &seed.row {
+            Row::Single => String::new(),
+            Row::Whose(property, value) => self.router.row(seed.menu, property, value).unwrap().unwrap()[".id"].clone(),
+        };
+        self.router.set(seed.menu, &id, values).unwrap();
+    }
+
+    /// Whether the doctor says this, whatever stands behind a colon.
+    async fn finds(&self, finding: &str) -> bool {
+        let report = self.examine().await;
+        let same = |id: &&str| *id == finding || id.split(':').next() == Some(finding);
+        ids(&report).iter().any(same)
+    }
+}
+
+on_last! {
+    async fn each_thing_that_is_wrong_is_found_and_is_gone_when_it_is_right(world: World, bare()) {
+        world.prepared().await;
+        for seed in SEEDS {
+            world.seed(seed, seed.wrong);
+            assert!(world.finds(seed.finding).await, "{} is not found: {:?}", seed.finding, ids(&world.examine().await));
+            world.seed(seed, seed.right);
+            assert!(!world.finds(seed.finding).await, "{} stays", seed.finding);
+        }
+        for (finding, menu, row) in ADDED {
+            let id = world.router.add(menu, row).unwrap();
+            assert!(world.finds(finding).await, "{finding} is not found: {:?}", ids(&world.examine().await));
+            world.router.remove(menu, &id).unwrap();
+            assert!(!world.finds(finding).await, "{finding} stays");
+        }
+        world.router.api_faults().skew_clock(300);
+        assert!(world.finds("clock").await);
+        world.router.api_faults().skew_clock(0);
+        world.router.api_faults().hide_menu("/ppp/profile");
+        assert!(world.finds("unread").await, "{:?}", ids(&world.examine().await));
+        world.router.api_faults().show_menu("/ppp/profile");
+        assert_eq!(ids(&world.examine().await), [""; 0]);
+    }
+}
+
+on_last! {
+    async fn what_the_doctor_finds_it_mends_when_it_is_told_to(world: World, bare()) {
+        world.prepared().await;
+        for seed in SEEDS.iter().filter(|seed| ["aaa_off", "accounting_off", "incoming_off", "api_open"].contains(&seed.finding)) {
+            world.seed(seed, seed.wrong);
+        }
+        world.router.add("/ppp/secret", &[("name", "ann"), ("password", "x")]).unwrap();
+        let report = world.examine().await;
+        let found: Vec<String> = report.findings.iter().map(|finding| finding.id.clone()).collect();
+        assert!(found.len() >= 5, "{found:?}");
+        let mended = world.gate().mend_router(&ADMIN, world.router_id().await, &found, None).await.unwrap();
+        for line in &mended {
+            assert!(line.outcome.is_ok(), "{}: {:?}", line.finding.id, line.outcome);
+        }
+        let left = world.examine().await;
+        // A secret that was renamed and disabled is worth a note, and nothing else is left.
+        assert!(ids(&left).iter().all(|id| !found.contains(&(*id).to_owned())), "{:?}", ids(&left));
     }
 }

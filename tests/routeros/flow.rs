@@ -40,9 +40,10 @@ async fn from_the_yes_to_the_end(world: &World, tunnel: Tunnel) {
     world.dial().await.rejected();
 }
 
-on_versions! {
+on_versions! { from the application;
     /// Form 1: the password lives here.
     async fn radius_with_local_accounts(world: World, Plan::default()) {
+        world.register_ann().await;
         let rule = world.rule("2FA ann");
         world.drop_the_rest();
         world.reach(Scheme::Radius, Leases::Off).await;

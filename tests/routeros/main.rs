@@ -7,14 +7,19 @@ mod postgres;
 #[path = "../support/world.rs"]
 mod world;
 
+use radgram::domain::user::UserState;
+use radgram::secret::Secret;
 use radgram::sim::router::RosVersion;
 
-use postgres::Database;
-use world::{Base, Plan, World};
+use world::{ADMIN, Base, PASSWORD, Plan, World};
 
-/// A journey on each version of RouterOS (with SQLite), and on the last one with PostgreSQL. `plan` is the world's.
+/// A journey on each version of RouterOS (with SQLite), and on the last one with PostgreSQL. `plan` is the world's. Ann is
+/// there, with an account; or, `from the application`, she has yet to apply.
 macro_rules! on_versions {
-    ($(#[$doc:meta])* async fn $name:ident($world:ident: World, $plan:expr) $body:block) => {
+    (from the application; $($journey:tt)*) => {
+        on_versions! { in built: $($journey)* }
+    };
+    (in $world_is:ident: $(#[$doc:meta])* async fn $name:ident($world:ident: World, $plan:expr) $body:block) => {
         $(#[$doc])*
         mod $name {
             use super::*;
@@ -27,33 +32,36 @@ macro_rules! on_versions {
 
             #[tokio::test]
             async fn on_6_49() {
-                journey(crate::with_sqlite(crate::RosVersion::V6_49, $plan).await).await;
+                journey(crate::$world_is(crate::RosVersion::V6_49, $plan).await).await;
             }
 
             #[tokio::test]
             async fn on_7_14() {
-                journey(crate::with_sqlite(crate::RosVersion::V7_14, $plan).await).await;
+                journey(crate::$world_is(crate::RosVersion::V7_14, $plan).await).await;
             }
 
             #[tokio::test]
             async fn on_7_18() {
-                journey(crate::with_sqlite(crate::RosVersion::V7_18, $plan).await).await;
+                journey(crate::$world_is(crate::RosVersion::V7_18, $plan).await).await;
             }
 
             #[tokio::test]
             async fn on_7_22() {
-                journey(crate::with_sqlite(crate::RosVersion::V7_22, $plan).await).await;
+                journey(crate::$world_is(crate::RosVersion::V7_22, $plan).await).await;
             }
 
             #[tokio::test]
             async fn on_7_22_with_postgres() {
-                journey(crate::with_postgres($plan).await).await;
+                let base = crate::world::Base::Postgres(crate::postgres::Database::fresh().await);
+                journey(crate::$world_is(base, $plan).await).await;
             }
         }
     };
+    ($($journey:tt)*) => {
+        on_versions! { in staffed: $($journey)* }
+    };
 }
 
-mod doctor;
 /// The same on the last version alone, with both databases: where the version cannot matter, and what is stored may.
 macro_rules! on_last {
     ($(#[$doc:meta])* async fn $name:ident($world:ident: World, $plan:expr) $body:block) => {
@@ -68,34 +76,65 @@ macro_rules! on_last {
 
             #[tokio::test]
             async fn with_sqlite() {
-                journey(crate::with_sqlite(crate::RosVersion::V7_22, $plan).await).await;
+                journey(crate::staffed(crate::RosVersion::V7_22, $plan).await).await;
             }
 
             #[tokio::test]
             async fn with_postgres() {
-                journey(crate::with_postgres($plan).await).await;
+                let base = crate::world::Base::Postgres(crate::postgres::Database::fresh().await);
+                journey(crate::staffed(base, $plan).await).await;
             }
         }
     };
 }
 
 mod api_scheme;
+mod doctor;
+mod ending;
+mod expiry;
 mod flow;
 mod hands;
 mod leases;
 mod mute_line;
 mod rules;
+mod watch;
 
-/// Ann is registered, and her router runs this version.
-async fn with_sqlite(version: RosVersion, plan: Plan) -> World {
-    let world = World::built(Base::Sqlite, Plan { version, ..plan }).await;
-    world.register_ann().await;
+/// Where a journey takes place.
+enum Place {
+    On(Base),
+    With(RosVersion),
+}
+
+impl From<Base> for Place {
+    fn from(base: Base) -> Self {
+        Self::On(base)
+    }
+}
+
+impl From<RosVersion> for Place {
+    fn from(version: RosVersion) -> Self {
+        Self::With(version)
+    }
+}
+
+/// A world by a plan: SQLite and this version, or this database and the last one.
+async fn built(place: impl Into<Place>, plan: Plan) -> World {
+    match place.into() {
+        Place::On(base) => World::built(base, plan).await,
+        Place::With(version) => World::built(Base::Sqlite, Plan { version, ..plan }).await,
+    }
+}
+
+/// The same, and Ann is approved, with the account `ann`; nobody has written to her yet.
+async fn staffed(place: impl Into<Place>, plan: Plan) -> World {
+    let world = built(place, plan).await;
+    let gate = world.gate();
+    let ann = gate.add_user(&ADMIN, 1001, "Ann Lee", UserState::Approved).await.unwrap();
+    gate.add_account(&ADMIN, "ann", Some(ann), Some(Secret::new(PASSWORD))).await.unwrap();
     world
 }
 
-/// The same with PostgreSQL, and the last version.
-async fn with_postgres(plan: Plan) -> World {
-    let world = World::built(Base::Postgres(Database::fresh().await), plan).await;
-    world.register_ann().await;
-    world
+/// Where it cannot matter which version the router runs.
+async fn any_version() -> World {
+    staffed(RosVersion::V7_22, Plan::default()).await
 }

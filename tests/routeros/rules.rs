@@ -9,7 +9,7 @@ use radgram::proto::routeros::Sentence;
 use radgram::sim::router::Cause;
 
 use crate::hands::{FILTER, seconds};
-use crate::world::{ADMIN, Base, Dialled, Plan, World, hours, minutes};
+use crate::world::{ADMIN, Dialled, Plan, World, hours, minutes};
 
 const RULE: &str = "2FA ann";
 /// Rules that look like Ann's and are not.
@@ -76,7 +76,7 @@ macro_rules! it_is_off_after {
     ($($name:ident: $end:ident),* $(,)?) => {$(
         #[tokio::test]
         async fn $name() {
-            let world = World::with_ann(Base::Sqlite).await;
+            let world = crate::any_version().await;
             protected(&world).await;
             end_by(&world, End::$end).await;
             shuts(&world).await;
@@ -390,7 +390,7 @@ async fn silence_is_noticed_and_told() {
 }
 
 async fn silent(falls_silent: impl Fn(&radgram::sim::router::ApiFaults)) {
-    let world = World::with_ann(Base::Sqlite).await;
+    let world = crate::any_version().await;
     protected(&world).await;
     world.request().await;
     let (tunnel, question) = world.asked().await;

@@ -129,3 +129,47 @@ on_both! {
         assert_eq!(story.store.reader().routers().await.unwrap().routers.remove(0).api, None);
     }
 }
+
+on_both! {
+    async fn what_is_another_accounts_by_now_is_left_alone(story: Story) {
+        let (_, ann) = story.account("ann").await;
+        let (_, bob) = story.account("bob").await;
+        let (router, _) = story.router("192.0.2.1").await;
+        // A tunnel address goes from one to the other while the first is still being looked at.
+        let lease = |account, state| NewWant {
+            thing: Thing::Lease("10.8.0.5".parse().unwrap()),
+            ..rule(router, account, state)
+        };
+        let anns = story.want(&lease(ann, WantedState::On), 1).await;
+        let bobs = story.want(&lease(bob, WantedState::On), 1).await;
+        let mut tx = story.tx().await;
+        tx.turn_off_want(&anns, at(2)).await.unwrap();
+        tx.forget_want(&anns).await.unwrap();
+        tx.commit(at(2)).await.unwrap();
+        assert_eq!(story.only_want(router).await, bobs);
+        let mut tx = story.tx().await;
+        tx.turn_off_want(&bobs, at(2)).await.unwrap();
+        tx.commit(at(2)).await.unwrap();
+        let off = story.only_want(router).await;
+        assert_eq!((off.state, off.due_at, off.account), (WantedState::Off, Some(at(2)), Some(bob)));
+        assert_eq!(story.store.reader().accounts_on(router).await.unwrap(), []);
+    }
+}
+
+on_both! {
+    async fn what_may_be_on_is_what_is_not_proven_off(story: Story) {
+        let (_, ann) = story.account("ann").await;
+        let (router, _) = story.router("192.0.2.1").await;
+        let on = story.want(&rule(router, ann, WantedState::On), 1).await;
+        assert_eq!(story.store.reader().accounts_on(router).await.unwrap(), [ann]);
+        let mut tx = story.tx().await;
+        assert_eq!(tx.prove_want(&on, at(2), None).await.unwrap(), Still::Wanted);
+        assert_eq!(tx.wants_left_on(router).await.unwrap().len(), 1);
+        tx.commit(at(2)).await.unwrap();
+        let off = story.want(&rule(router, ann, WantedState::Off), 3).await;
+        let mut tx = story.tx().await;
+        assert_eq!(tx.wants_left_on(router).await.unwrap().len(), 1, "it may be on still");
+        assert_eq!(tx.prove_want(&off, at(4), None).await.unwrap(), Still::Wanted);
+        assert_eq!(tx.wants_left_on(router).await.unwrap(), []);
+    }
+}

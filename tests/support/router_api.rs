@@ -41,6 +41,8 @@ struct State {
     leases: BTreeMap<IpAddr, Duration>,
     active: Vec<Active>,
     next_id: u32,
+    identity: Option<String>,
+    breaks: bool,
     hidden: bool,
     unread: HashMap<Menu, ApiFault>,
     refusals: HashMap<Vec<u8>, ApiFault>,
@@ -100,9 +102,34 @@ impl FakeRouter {
         self.state().reach = Some(changes);
     }
 
+    /// It is in reach again.
+    pub fn comes_back(&self) {
+        self.state().reach = None;
+    }
+
+    /// The addresses that have a lease.
+    pub fn leased(&self) -> Vec<String> {
+        self.state().leases.keys().map(ToString::to_string).collect()
+    }
+
     /// A connection is up.
     pub fn connects(&self, active: Active) {
         self.state().active.push(active);
+    }
+
+    /// It is called otherwise than `office` from now on.
+    pub fn is_called(&self, identity: &str) {
+        self.state().identity = Some(identity.to_owned());
+    }
+
+    /// The next look at its connections ends in a panic.
+    pub fn breaks_once(&self) {
+        self.state().breaks = true;
+    }
+
+    /// Whether it has not broken yet.
+    pub fn is_to_break(&self) -> bool {
+        self.state().breaks
     }
 
     /// Every connection is down.
@@ -190,7 +217,7 @@ impl RouterApi for FakeRouter {
         ApiState::Up {
             since: Timestamp::from_millis(0),
             version: "7.22 (stable)".to_owned(),
-            identity: "office".to_owned(),
+            identity: self.state().identity.clone().unwrap_or_else(|| "office".to_owned()),
             local: None,
         }
     }
@@ -202,6 +229,8 @@ impl RouterApi for FakeRouter {
     }
 
     async fn active(&self, _: &Router) -> Result<Vec<Active>, ApiFault> {
+        let breaks = std::mem::take(&mut self.state().breaks);
+        assert!(!breaks, "a test asked for this");
         self.0.looks.fetch_add(1, Ordering::SeqCst);
         Ok(self.state().active.clone())
     }

@@ -60,6 +60,11 @@ impl Shop {
 
     /// Who decides about a dial.
     pub async fn decide_by(&self, scheme: Scheme) {
+        self.reached_by(scheme, Leases::Off).await;
+    }
+
+    /// The same, and whether its firewall asks for leases.
+    pub async fn reached_by(&self, scheme: Scheme, leases: Leases) {
         let api = ApiForm {
             address: "192.0.2.1".parse().unwrap(),
             user: "radgram".to_owned(),
@@ -67,7 +72,7 @@ impl Shop {
             trust: Trust::Plain,
             old_log_in: OldLogIn::Refused,
         };
-        let form = ReachForm { scheme, leases: Leases::Off, api: Some(api) };
+        let form = ReachForm { scheme, leases, api: Some(api) };
         self.gate.set_router_reach(&ADMIN, self.office, &form).await.unwrap();
     }
 

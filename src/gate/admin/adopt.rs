@@ -96,6 +96,8 @@ struct Adoptee<'a> {
     row: &'a RouterAccount,
     name: &'a str,
     password: &'a Secret,
+    /// Whether it works, as far as others than radgram say so.
+    switch: Switch,
     carried: Carried,
 }
 
@@ -179,8 +181,9 @@ impl Gate {
             (Err(why), _) | (_, Err(why)) => return Ok(BulkLine::refused(&shown, why)),
         };
         let carried = carry(row, &self.directory.system_policy());
-        let adoptee = Adoptee { row, name, password, carried };
         let mut tx = self.store.begin().await?;
+        let switch = self.switch_by_others(&mut tx, router, (row, name)).await?;
+        let adoptee = Adoptee { row, name, password, switch, carried };
         let mut line = BulkLine::done(&shown, Vec::new());
         let mut ended = Ended::default();
         let id = match tx.account_named(name).await? {
@@ -204,6 +207,23 @@ impl Gate {
         Ok(line)
     }
 
+    /// What radgram keeps disabled on a router itself, for want of a session, is not disabled by its admin.
+    async fn switch_by_others(
+        &self,
+        tx: &mut Tx,
+        router: &Router,
+        (row, name): (&RouterAccount, &str),
+    ) -> Result<Switch, Refused> {
+        let key = name_key(name);
+        let thing = match row.menu {
+            Menu::Secret => Thing::Secret(key.clone()),
+            Menu::UserManager => Thing::UserManager(key.clone()),
+        };
+        let is_off = tx.want_about(router.id, &thing).await?.is_some_and(|want| want.state == WantedState::Off);
+        let is_kept = router.scheme == Scheme::Api && tx.account_named(&key).await?.is_some();
+        Ok(if is_off || is_kept { Switch::Enabled } else { row.switch })
+    }
+
     /// An account of the name is here already: it is completed if it has no password; else why not.
     async fn completed(
         &self,
@@ -222,10 +242,10 @@ impl Gate {
             }));
         }
         line.notes.push("an account of this name was here without a password: it is completed".to_owned());
-        if adoptee.row.switch == Switch::Disabled && account.switch == Switch::Enabled {
+        if adoptee.switch == Switch::Disabled && account.switch == Switch::Enabled {
             self.revoke(tx, account.id, actor, ended).await?;
         }
-        if adoptee.row.switch == Switch::Enabled && account.switch == Switch::Disabled {
+        if adoptee.switch == Switch::Enabled && account.switch == Switch::Disabled {
             line.notes.push("it stays disabled here".to_owned());
         }
         Ok(Ok(()))
@@ -251,7 +271,7 @@ impl Gate {
         if !comment.is_empty() {
             tx.set_first_comment(id, &comment).await?;
         }
-        if adoptee.row.switch == Switch::Disabled {
+        if adoptee.switch == Switch::Disabled {
             tx.switch_account(id, Switch::Disabled).await?;
             line.notes.push("it is disabled, as on the router".to_owned());
         }

@@ -11,11 +11,14 @@ use crate::domain::audit::Actor;
 use crate::domain::id::RouterId;
 use crate::domain::router::{Leases, Router, Scheme};
 use crate::secret::Secret;
+use crate::store::Tx;
 use crate::store::audit::Deed;
 use crate::store::router::Reach;
 
 /// The most bytes of a password on a router.
 const PASSWORD_BYTES: usize = 256;
+/// What an alarm names one by one; the rest is counted.
+const NAMED: usize = 10;
 /// The most bytes of an authority's certificates.
 const AUTHORITY_BYTES: usize = 32 * 1024;
 
@@ -61,6 +64,9 @@ impl Gate {
             return Err(Refused::field("leases", "leases need the log-in to the router's API"));
         }
         let reach = Reach { scheme: form.scheme, api, leases: form.leases };
+        if reach.api.is_none() {
+            self.tell_of_what_stays_on(&mut tx, &before, "its API was taken away").await?;
+        }
         tx.set_router_reach(id, &reach).await?;
         let detail = match &reach.api {
             Some(api) => format!(
@@ -109,6 +115,26 @@ impl Gate {
             api.forget(id);
         }
         self.wake.watch.notify_waiters();
+    }
+
+    /// Nobody can switch off there any more what is on: operators are told to.
+    pub(super) async fn tell_of_what_stays_on(&self, tx: &mut Tx, router: &Router, why: &str) -> Result<(), Refused> {
+        let left = tx.wants_left_on(router.id).await?;
+        if left.is_empty() {
+            return Ok(());
+        }
+        let named: Vec<String> = left.iter().take(NAMED).map(|want| want.thing.shown()).collect();
+        let more = match left.len().saturating_sub(named.len()) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        let named = named.join(", ");
+        let text = format!(
+            "On {}, {named}{more} may be on still, and {why}: switch off there what is to be off.",
+            router.name
+        );
+        tx.raise("left_on", &router.name, &text, self.now()).await?;
+        Ok(())
     }
 
     /// Connects to a router's API, now.

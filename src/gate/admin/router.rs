@@ -64,13 +64,14 @@ impl Gate {
         self.finish(tx, actor, deed, Ended::default()).await
     }
 
-    /// Removes a router; what runs on it is not heard of any more.
+    /// Removes a router; what runs on it is not heard of any more, and an alarm names what is on there.
     ///
     /// # Errors
     /// No such router.
     pub async fn remove_router(&self, actor: &Actor, id: RouterId) -> Result<(), Refused> {
         let mut tx = self.store.begin().await?;
         let router = router(&mut tx, id).await?;
+        self.tell_of_what_stays_on(&mut tx, &router, "the router was removed").await?;
         tx.delete_router(id).await?;
         let deed = Deed { noun: "router", subject: id.0, verb: "remove", detail: &router.name };
         self.finish(tx, actor, deed, Ended::default()).await?;

@@ -2,15 +2,15 @@
 
 use std::time::Duration;
 
-use super::follow::{is_same, may_be};
+use super::follow::{is_same, lasted, may_be, record};
 use super::{Blind, Look, Memory, speaks_for};
-use crate::domain::connection::{Authentic, Record, Report, Traffic, Via};
+use crate::domain::account::is_same_name;
+use crate::domain::connection::{Record, Via};
 use crate::domain::router::NasKey;
 use crate::gate::Gate;
 use crate::gate::class::Class;
-use crate::gate::router_api::{Active, AdmittedBy};
+use crate::gate::router_api::Active;
 use crate::gate::session::Ended;
-use crate::store::attempt::LostStart;
 use crate::store::connection::{ClassSeen, Connection};
 use crate::store::{StoreError, Tx};
 
@@ -34,12 +34,10 @@ impl Gate {
                 Some(known) if known.class == ClassSeen::None && known.session.is_none() => foreign.push(active),
                 Some(known) => records.extend(self.late_interim(&mut tx, look, (known, active)).await?),
                 None if active.uptime < GRACE || open.iter().any(|known| may_be(known, active)) => {}
-                None => {
-                    match tx.lost_start(look.router.id, &active.acct_session_id, accepted_about(look, active)).await? {
-                        Some(accept) => records.push(self.late_start(active, look, &accept)),
-                        None => foreign.push(active),
-                    }
-                }
+                None => match self.late_start(&mut tx, active, look).await? {
+                    Some(record) => records.push(record),
+                    None => foreign.push(active),
+                },
             }
         }
         drop(tx);
@@ -60,20 +58,27 @@ impl Gate {
             return Ok(None);
         }
         let Some(nas) = tx.nas_key(known.nas).await? else { return Ok(None) };
-        Ok(Some(reported(active, nas, None, look)))
+        let lasted = lasted(known, active, look);
+        Ok(Some(Record { lasted, ..reported(active, nas, None, look) }))
     }
 
-    /// The Start of a connection that we accepted was lost.
-    fn late_start(&self, active: &Active, look: &Look<'_>, accept: &LostStart) -> Record {
-        let nas =
-            NasKey { router: look.router.id, address: accept.nas_address, identifier: accept.nas_identifier.clone() };
+    /// The Start of a connection that this box asked us about, and that we accepted, was lost.
+    async fn late_start(&self, tx: &mut Tx, active: &Active, look: &Look<'_>) -> Result<Option<Record>, StoreError> {
+        let accepts =
+            tx.lost_starts(look.router.id, &active.acct_session_id, accepted_about(look, active)).await?.into_iter();
+        let of_this_box = accepts.filter(|accept| is_same_name(&accept.user_name, &active.name)).find_map(|accept| {
+            let (address, identifier) = (accept.nas_address, accept.nas_identifier.clone());
+            let nas = NasKey { router: look.router.id, address, identifier };
+            speaks_for(look.router, &look.identity, &nas, &active.acct_session_id).then_some((accept, nas))
+        });
+        let Some((accept, nas)) = of_this_box else { return Ok(None) };
         let named = match (accept.session, accept.account) {
             (Some(session), _) => Some(Class::Session(session)),
             (None, Some(account)) => Some(Class::Machine(account)),
             (None, None) => None,
         };
         let class = named.map(|class| class.write(&self.class_key));
-        reported(active, nas, class, look)
+        Ok(Some(reported(active, nas, class, look)))
     }
 
     /// What the list lacks in two looks is gone: its Stop was lost.
@@ -112,25 +117,5 @@ fn accepted_about(look: &Look<'_>, active: &Active) -> (crate::clock::Timestamp,
 }
 
 fn reported(active: &Active, nas: NasKey, class: Option<Vec<u8>>, look: &Look<'_>) -> Record {
-    let (input_octets, output_octets) = active.octets.unwrap_or_default();
-    Record {
-        report: Report::Interim,
-        nas,
-        acct_session_id: active.acct_session_id.clone(),
-        user_name: active.name.clone(),
-        class,
-        station: active.caller.clone().filter(|caller| !caller.is_empty()),
-        nas_ip: None,
-        framed_ip: active.address,
-        server: None,
-        authentic: match active.admitted {
-            AdmittedBy::Secret => Authentic::Local,
-            AdmittedBy::Radius | AdmittedBy::UserManager => Authentic::Radius,
-        },
-        arrived: look.at,
-        delay: Duration::ZERO,
-        lasted: active.uptime,
-        traffic: Traffic { input_octets, output_octets, ..Traffic::default() },
-        via: Via::Radius,
-    }
+    Record { nas, class, via: Via::Radius, ..record(look, active) }
 }

@@ -1,5 +1,7 @@
 //! Scheme `api`: the router's list of connections is made into accounting, so that all that follows is the same.
 
+use std::time::Duration;
+
 use super::{Blind, Look, Memory};
 use crate::domain::account::is_same_name;
 use crate::domain::connection::{Authentic, Record, Report, Traffic, Via};
@@ -7,6 +9,7 @@ use crate::domain::router::NasKey;
 use crate::gate::Gate;
 use crate::gate::accounting::Notice;
 use crate::gate::router_api::{Active, AdmittedBy};
+use crate::gate::session::Ended;
 use crate::store::StoreError;
 use crate::store::connection::Connection;
 
@@ -24,18 +27,35 @@ impl Gate {
             }
             match open.iter().find(|known| is_same(known, active)) {
                 Some(known) if look.at.since(known.seen_at) < self.directory.system_policy().interim => {}
-                // An Interim makes what is missing, and opens again what was taken for lost.
-                Some(_) | None => records.push(self.record(look, active)),
+                // Of the box that it was first seen on, whatever that is called by now.
+                Some(known) => {
+                    let Some(nas) = tx.nas_key(known.nas).await? else { continue };
+                    records.push(Record { nas, lasted: lasted(known, active, look), ..record(look, active) });
+                }
+                // An Interim makes what is missing, and opens again what was taken for gone.
+                None => records.push(record(look, active)),
             }
         }
         drop(tx);
-        for known in open.iter().filter(|known| known.via == Via::Api) {
-            if !look.active.iter().any(|active| is_same(known, active)) {
-                records.push(gone(look, known));
-            }
-        }
         self.report_all(records).await?;
+        self.close_gone(look, &open).await?;
         self.tell_of_foreign(look, &foreign, memory).await?;
+        Ok(())
+    }
+
+    /// What the list does not have any more is gone. Nobody reported its end, so if the list was wrong, it opens again.
+    async fn close_gone(&self, look: &Look<'_>, open: &[Connection]) -> Result<(), StoreError> {
+        let is_gone =
+            |known: &&Connection| known.via == Via::Api && !look.active.iter().any(|active| is_same(known, active));
+        let mut gone = open.iter().filter(is_gone).peekable();
+        if gone.peek().is_none() {
+            return Ok(());
+        }
+        let mut tx = self.store.begin().await?;
+        for known in gone {
+            tx.end_connection(known, "gone", look.at).await?;
+        }
+        self.commit(tx, Ended::default()).await?;
         Ok(())
     }
 
@@ -54,49 +74,29 @@ impl Gate {
         }
         Ok(())
     }
-
-    fn record(&self, look: &Look<'_>, active: &Active) -> Record {
-        let (input_octets, output_octets) = active.octets.unwrap_or_default();
-        Record {
-            report: Report::Interim,
-            nas: NasKey { router: look.router.id, address: look.address(), identifier: look.identity.clone() },
-            acct_session_id: active.acct_session_id.clone(),
-            user_name: active.name.clone(),
-            class: None,
-            station: active.caller.clone().filter(|caller| !caller.is_empty()),
-            nas_ip: None,
-            framed_ip: active.address,
-            server: None,
-            authentic: match active.admitted {
-                AdmittedBy::Secret => Authentic::Local,
-                AdmittedBy::Radius | AdmittedBy::UserManager => Authentic::Radius,
-            },
-            arrived: look.at,
-            delay: std::time::Duration::ZERO,
-            lasted: active.uptime,
-            traffic: Traffic { input_octets, output_octets, ..Traffic::default() },
-            via: Via::Api,
-        }
-    }
 }
 
-/// A connection that the list does not have any more.
-fn gone(look: &Look<'_>, known: &Connection) -> Record {
+/// A row of the router as accounting would tell of it.
+pub(super) fn record(look: &Look<'_>, active: &Active) -> Record {
+    let (input_octets, output_octets) = active.octets.unwrap_or_default();
     Record {
-        report: Report::Stop(None),
+        report: Report::Interim,
         nas: NasKey { router: look.router.id, address: look.address(), identifier: look.identity.clone() },
-        acct_session_id: known.acct_session_id.clone(),
-        user_name: known.user_name.clone(),
+        acct_session_id: active.acct_session_id.clone(),
+        user_name: active.name.clone(),
         class: None,
-        station: known.station.clone(),
+        station: active.caller.clone().filter(|caller| !caller.is_empty()),
         nas_ip: None,
-        framed_ip: known.framed_ip,
+        framed_ip: active.address,
         server: None,
-        authentic: known.authentic,
+        authentic: match active.admitted {
+            AdmittedBy::Secret => Authentic::Local,
+            AdmittedBy::Radius | AdmittedBy::UserManager => Authentic::Radius,
+        },
         arrived: look.at,
-        delay: std::time::Duration::ZERO,
-        lasted: look.at.since(known.started_at),
-        traffic: known.traffic,
+        delay: Duration::ZERO,
+        lasted: active.uptime,
+        traffic: Traffic { input_octets, output_octets, ..Traffic::default() },
         via: Via::Api,
     }
 }
@@ -106,7 +106,18 @@ pub(super) fn is_same(known: &Connection, active: &Active) -> bool {
     known.acct_session_id.eq_ignore_ascii_case(&active.acct_session_id) && is_same_name(&known.user_name, &active.name)
 }
 
-/// Whether a row of the router to which it gives no number may be this connection: then its id stands there.
+/// How long a known connection lasts. What has the same number is the same connection, whatever uptime the router shows:
+/// its clock and ours are set at different times, or the uptime is not understood. Ids of rows are used again.
+pub(super) fn lasted(known: &Connection, active: &Active, look: &Look<'_>) -> Duration {
+    if has_number(active) { look.at.since(known.started_at) } else { active.uptime }
+}
+
+/// Whether the router gives a row a number; else its id stands there.
+fn has_number(active: &Active) -> bool {
+    !active.acct_session_id.starts_with('*')
+}
+
+/// Whether a row of the router to which it gives no number may be this connection.
 pub(super) fn may_be(known: &Connection, active: &Active) -> bool {
-    active.acct_session_id.starts_with('*') && is_same_name(&known.user_name, &active.name)
+    !has_number(active) && is_same_name(&known.user_name, &active.name)
 }

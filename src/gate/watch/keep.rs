@@ -261,10 +261,10 @@ impl Gate {
             return Ok(Some(WantedState::Off));
         }
         let Some(case) = self.case(tx, standing.account).await? else { return Ok(None) };
-        if !crate::gate::wanted::keeps_accounts(&case, look.router) {
+        if !crate::gate::wanted::keeps_accounts(&case, look.router.scheme) {
             return Ok(None);
         }
-        let on = self.may_be_on(&case, look.router);
+        let on = self.may_be_on(&case, &look.router.name);
         Ok(Some(if on { WantedState::On } else { WantedState::Off }))
     }
 

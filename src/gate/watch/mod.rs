@@ -14,7 +14,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::task::JoinSet;
+use tokio::task::{self, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 pub(super) use outsider::Outsiders;
@@ -24,7 +24,7 @@ use super::Gate;
 use super::router_api::{Active, ApiFault, ApiState, RouterApi};
 use crate::clock::Timestamp;
 use crate::domain::id::{ConnectionId, RouterId};
-use crate::domain::router::{NasKey, Router, Scheme};
+use crate::domain::router::{Leases, NasKey, Router, Scheme};
 use crate::store::StoreError;
 
 /// The role of the instance that watches.
@@ -47,6 +47,8 @@ const PAUSE: Duration = Duration::from_millis(100);
 struct Memory {
     /// Whether the last look succeeded.
     reached: bool,
+    /// Who decided there, and whether the firewall asked for leases, when what follows from it was last looked at.
+    settled: Option<(Scheme, Leases)>,
     /// When rules, leases and accounts were last looked after.
     kept_at: Option<Timestamp>,
     /// Connections of ours that the router did not have, and since when.
@@ -101,27 +103,29 @@ impl Gate {
     /// Watches every router that has an API.
     pub(super) async fn run_watch(self: Arc<Self>, cancel: CancellationToken) {
         let mut running = JoinSet::new();
-        let mut watched: HashSet<RouterId> = HashSet::new();
+        let mut watched: HashMap<RouterId, task::Id> = HashMap::new();
         while !cancel.is_cancelled() {
             if self.leads(ROLE).await {
-                for router in self.directory.routers().routers() {
-                    if router.api.is_some() && watched.insert(router.id) {
+                for router in self.directory.routers().routers().iter().filter(|router| router.api.is_some()) {
+                    watched.entry(router.id).or_insert_with(|| {
                         let (gate, id, cancel) = (self.clone(), router.id, cancel.clone());
-                        running.spawn(async move {
-                            gate.watch_router(id, &cancel).await;
-                            id
-                        });
-                    }
+                        running.spawn(async move { gate.watch_router(id, &cancel).await }).id()
+                    });
                 }
             }
             tokio::select! {
                 () = cancel.cancelled() => break,
-                Some(done) = running.join_next() => match done {
-                    Ok(id) => { watched.remove(&id); }
+                Some(done) = running.join_next_with_id() => match done {
+                    Ok((task, ())) => watched.retain(|_, of| *of != task),
                     Err(error) => {
-                        tracing::error!(%error, "the watch of a router has failed; all are begun anew");
-                        running.abort_all();
-                        watched.clear();
+                        tracing::error!(%error, "the watch of a router has failed; it is begun anew");
+                        // Not at once: what failed may fail again.
+                        let cancel = cancel.clone();
+                        let pause = async move {
+                            cancel.run_until_cancelled(tokio::time::sleep(EVERY_FAILING)).await;
+                        };
+                        let rest = running.spawn(pause).id();
+                        watched.values_mut().filter(|of| **of == error.id()).for_each(|of| *of = rest);
                     }
                 },
                 () = self.wake.watch.notified() => tokio::time::sleep(PAUSE).await,
@@ -182,6 +186,10 @@ impl Gate {
         if !memory.reached {
             self.welcome_back(router).await?;
             memory.reached = true;
+        }
+        if memory.settled != Some((router.scheme, router.leases)) {
+            self.settle_router(router.id).await?;
+            memory.settled = Some((router.scheme, router.leases));
         }
         match router.scheme {
             Scheme::Api => self.follow_list(&look, memory).await?,
