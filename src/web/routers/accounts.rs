@@ -12,7 +12,7 @@ use super::super::visit::{Shell, Viewing, Visit};
 use super::hub::{Hub, router};
 use super::trouble::Trouble;
 use crate::domain::account::Switch;
-use crate::domain::router::Router;
+use crate::domain::router::{Router, Scheme};
 use crate::gate::job::{JobState, JobView};
 use crate::gate::router_api::{ApiFault, Menu};
 use crate::gate::{ComparedAccount, PasswordShown, Refused, RouterAccountsView, SessionHere, Verdict};
@@ -25,6 +25,7 @@ const LINES: usize = 100;
 struct Page {
     shell: Shell,
     hub: Hub,
+    scheme: Scheme,
     asked: Asked,
     /// Why nothing can be shown.
     trouble: Option<Trouble>,
@@ -211,6 +212,7 @@ async fn load(visit: &Visit, router: &Router, asked: Asked) -> Result<Page, WebE
         lines: lines.into_iter().skip(first).take(LINES).cloned().collect(),
         pages,
         jobs: visit.gate().jobs_of(router.id),
+        scheme: router.scheme,
         hub,
         asked,
         trouble,
