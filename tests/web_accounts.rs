@@ -284,7 +284,7 @@ async fn extra_protection_says_where_traffic_is_shut() {
     site.router("without", "192.0.2.2").await;
     site.fleet.with(id, |known| known.rules = vec![site::fleet::rule("*A", b"2FA ann", Switch::Enabled)]);
     let actor = radgram::domain::audit::Actor::CommandLine;
-    site.gate.bind_rule(&actor, id, "*A", account).await.unwrap();
+    site.gate.bind_rule(&actor, id, ("*A", "2FA ann"), account).await.unwrap();
     let mut browser = site.logged_in("vera").await;
     browser.get("/users/1").await.assert_page(&["Extra protection"]).assert_lacks(&["until the yes"]);
     site.gate.set_setting(&actor, "extra_protection", Level::System, "on").await.unwrap();
@@ -313,7 +313,7 @@ async fn the_overview_names_the_routers_to_look_at() {
     });
     let account = site.account("ann", None).await;
     let actor = radgram::domain::audit::Actor::CommandLine;
-    site.gate.bind_rule(&actor, id, "*A", account).await.unwrap();
+    site.gate.bind_rule(&actor, id, ("*A", "2FA ann"), account).await.unwrap();
     let mut browser = site.logged_in("vera").await;
     let started = Instant::now();
     while !browser.get("/").await.body.contains("The router’s page") {

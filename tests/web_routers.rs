@@ -14,6 +14,7 @@ use radgram::domain::id::RouterId;
 use radgram::domain::router::{Leases, Router, Scheme};
 use radgram::gate::router_api::{AdmittedBy, ApiFault, ApiState, Command, Finding, Gravity, Menu, Report, Verb};
 use radgram::secret::Secret;
+use radgram::text::one_line;
 use reqwest::StatusCode;
 use tokio::time::Instant;
 
@@ -194,7 +195,18 @@ async fn a_rule_is_bound_to_an_account_and_unbound() {
         .await
         .assert_page(&["value=\"ann\"", "forward accept", "Another rule has the same comment", "&#60;script&#62;"])
         .assert_lacks(&["<script", "\u{202e}", "nothing to do with us"]);
-    let bind = |rule, account| [("rule", rule), ("account", account)];
+    let hostile = one_line(HOSTILE);
+    let bind = |rule, account| {
+        let comment = match rule {
+            "*A" => "2FA ann",
+            "*D" => hostile.as_str(),
+            _ => "2FA guests",
+        };
+        [("rule", rule), ("comment", comment), ("account", account)]
+    };
+    let stale = [("rule", "*A"), ("comment", "2FA guests"), ("account", "ann")];
+    browser.post("/routers/1/rules", &stale).await.assert_redirect("/routers/1/rules");
+    browser.get("/routers/1/rules").await.assert_page(&["The router has no such rule"]);
     browser.post("/routers/1/rules", &bind("*A", "no<body>")).await.assert_form(&[
         "no account has this name",
         "value=\"no&#60;body&#62;\"",
@@ -256,7 +268,7 @@ async fn what_waits_for_a_router_is_shown_with_its_tries() {
         known.rules = vec![rule("*A", b"2FA ann", Switch::Enabled)];
         known.read_only = Some(ApiFault::Refused("the <flash> is full".to_owned()));
     });
-    site.gate.bind_rule(&Actor::CommandLine, id, "*A", ann).await.unwrap();
+    site.gate.bind_rule(&Actor::CommandLine, id, ("*A", "2FA ann"), ann).await.unwrap();
     site.gate.end_session(&Actor::CommandLine, session).await.unwrap();
     let mut browser = site.logged_in("vera").await;
     until(&mut browser, "/routers/1", "the router refuses: the &#60;flash&#62; is full</div>").await;

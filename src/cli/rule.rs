@@ -15,7 +15,7 @@ pub(super) enum Command {
     Bind {
         /// The router's name.
         router: String,
-        /// The rule's id on the router, from the list: *A
+        /// The rule's comment, or its id on the router, from the list: "2FA ann" or *A
         rule: String,
         /// The account.
         username: String,
@@ -43,8 +43,19 @@ pub(super) async fn run(desk: &Desk, command: Command) -> Result<(), Failure> {
     match command {
         Command::Bind { router, rule, username } => {
             let (router, account) = (desk.router(&router).await?, desk.account(&username).await?);
-            desk.gate.bind_rule(&ACTOR, router.id, &rule, account.id).await?;
-            desk.say(&format!("rule {rule} on {} is bound to {}", router.name, account.name))
+            let lines = desk.gate.router_rules(router.id).await?;
+            let meant = lines.iter().find_map(|line| {
+                let id = line.rule.as_ref()?.id.as_str();
+                (id == rule || line.comment == rule).then_some((id, line.comment.as_str()))
+            });
+            let (id, comment) = meant.ok_or_else(|| {
+                Failure::because(format!(
+                    "{} has no rule {rule} with 2FA in its comment; see radgram rule list",
+                    router.name
+                ))
+            })?;
+            desk.gate.bind_rule(&ACTOR, router.id, (id, comment), account.id).await?;
+            desk.say(&format!("rule \"{comment}\" on {} is bound to {}", router.name, account.name))
         }
         Command::Unbind { router, username } => {
             let (router, account) = (desk.router(&router).await?, desk.account(&username).await?);

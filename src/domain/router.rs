@@ -34,6 +34,8 @@ pub struct Router {
     pub api: Option<Api>,
     /// Whether confirmed connections get a lease.
     pub leases: Leases,
+    /// Another number with each change of what stands above.
+    pub version: i64,
     /// What an Access-Accept says on this router, unless the account or its group says otherwise.
     pub attributes: Arc<ReplyAttributes>,
 }

@@ -76,11 +76,6 @@ impl RouterTable {
         self.routers.iter().find(|router| router.id == id)
     }
 
-    /// Whether any router is reached over its API: else nothing is wanted of one.
-    pub fn any_api(&self) -> bool {
-        self.routers.iter().any(|router| router.api.is_some())
-    }
-
     /// The box of this key, if it is known.
     pub fn nas(&self, key: &NasKey) -> Option<&Nas> {
         self.nas.get(key)

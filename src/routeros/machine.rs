@@ -35,6 +35,7 @@ pub fn router() -> Router {
             old_log_in: OldLogIn::Refused,
         }),
         leases: Leases::On,
+        version: 1,
         attributes: std::sync::Arc::default(),
     }
 }

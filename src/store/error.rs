@@ -55,9 +55,18 @@ pub enum StoreError {
 
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
-        let unique = error.as_database_error().is_some_and(|error| error.is_unique_violation());
-        if unique { Self::Conflict } else { Self::Driver(error) }
+        if is_unique(&error) || is_overtaken(&error) { Self::Conflict } else { Self::Driver(error) }
     }
+}
+
+fn is_unique(error: &sqlx::Error) -> bool {
+    error.as_database_error().is_some_and(|error| error.is_unique_violation())
+}
+
+/// Two transactions waited for each other, and PostgreSQL gave this one up (`deadlock_detected`, `serialization_failure`).
+fn is_overtaken(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+    code.is_some_and(|code| code == "40P01" || code == "40001")
 }
 
 impl StoreError {
@@ -76,9 +85,6 @@ impl StoreError {
 
     /// Names what a unique violation of an insert or update means.
     pub(super) fn taken(what: &'static str) -> impl Fn(sqlx::Error) -> StoreError {
-        move |error| match StoreError::from(error) {
-            StoreError::Conflict => StoreError::Taken(what),
-            other => other,
-        }
+        move |error| if is_unique(&error) { StoreError::Taken(what) } else { error.into() }
     }
 }

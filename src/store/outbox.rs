@@ -106,7 +106,7 @@ impl Tx {
     /// # Errors
     /// The database does not answer.
     pub async fn delivered(&mut self, row: &OutboxRow, message_id: i64, now: Timestamp) -> Result<()> {
-        self.finish_message(row.id, "delivered", now).await?;
+        // The prompt first: whoever withdraws it comes the same way, and neither waits for the other.
         if let Some(prompt) = row.prompt {
             sqlx::query("update prompts set message_id = $1 where id = $2")
                 .bind(message_id)
@@ -114,7 +114,7 @@ impl Tx {
                 .execute(self.sql())
                 .await?;
         }
-        Ok(())
+        self.finish_message(row.id, "delivered", now).await
     }
 
     /// A message is not to be tried again.

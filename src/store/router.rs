@@ -57,6 +57,7 @@ fn read(row: &AnyRow, keys: &Keys, attributes: &mut HashMap<i64, ReplyAttributes
         scheme: fields.word("scheme", Scheme::from_word)?,
         api: read_api(&fields, id, keys)?,
         leases: if fields.flag("leases")? { Leases::On } else { Leases::Off },
+        version: fields.int("version")?,
         attributes: Arc::new(attributes.remove(&id).unwrap_or_default()),
     })
 }
@@ -101,7 +102,7 @@ fn read_nas(row: &AnyRow) -> Result<Nas> {
 async fn routers(sql: &mut AnyConnection, keys: &Keys) -> Result<Vec<Router>> {
     let rows = sqlx::query(
         "select id, name, address, sealed_secret, coa_port, message_authenticator, scheme, api_address, api_user,
-         sealed_api_password, api_trust, api_fingerprint, api_authority, api_old_log_in, leases
+         sealed_api_password, api_trust, api_fingerprint, api_authority, api_old_log_in, leases, version
          from routers order by name_key",
     )
     .fetch_all(&mut *sql)

@@ -11,7 +11,7 @@ use radgram::store::router::RouterForm;
 use crate::world::{ADMIN, API_PASSWORD, API_USER, Dialled, Plan, World};
 
 /// A router that nobody has prepared yet: no user of ours, no RADIUS server.
-fn bare() -> Plan {
+pub fn bare() -> Plan {
     let key = rcgen::KeyPair::generate().unwrap();
     let certificate = rcgen::CertificateParams::new(Vec::new()).unwrap().self_signed(&key).unwrap();
     let shown = Certificate { chain: certificate.pem().into_bytes(), key: Secret::new(key.serialize_pem()) };
@@ -145,7 +145,7 @@ impl World {
         }
     }
 
-    async fn prepared(&self) {
+    pub async fn prepared(&self) {
         for row in self.router.rows("/radius").unwrap() {
             self.router.remove("/radius", &row[".id"]).unwrap();
         }
@@ -154,13 +154,13 @@ impl World {
         self.finish_by_hand();
     }
 
-    async fn examine(&self) -> Report {
+    pub async fn examine(&self) -> Report {
         self.gate().examine_router(self.router_id().await, None).await.unwrap()
     }
 }
 
 /// Every finding by its id.
-fn ids(report: &Report) -> Vec<&str> {
+pub fn ids(report: &Report) -> Vec<&str> {
     report.findings.iter().map(|finding| finding.id.as_str()).collect()
 }
 
@@ -293,7 +293,7 @@ impl World {
     }
 
     /// Whether the doctor says this, whatever stands behind a colon.
-    async fn finds(&self, finding: &str) -> bool {
+    pub async fn finds(&self, finding: &str) -> bool {
         let report = self.examine().await;
         let same = |id: &&str| *id == finding || id.split(':').next() == Some(finding);
         ids(&report).iter().any(same)

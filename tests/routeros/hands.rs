@@ -6,8 +6,8 @@ use radgram::domain::id::AccountId;
 use radgram::domain::policy::Drift;
 use radgram::domain::user::UserState;
 use radgram::domain::want::WantedState;
-use radgram::gate::ReachForm;
 use radgram::gate::router_api::ApiState;
+use radgram::gate::{ReachForm, RuleLine};
 use radgram::proto::routeros::{Decoder, Limits, Sentence, encode};
 use radgram::secret::Secret;
 use radgram::sim::router::{Dial, ShownRow, Tunnel};
@@ -64,8 +64,16 @@ impl World {
 
     pub async fn bind_rule(&self, rule: &str) {
         let (router, account) = (self.router_id().await, self.account("ann").await);
-        self.gate().bind_rule(&ADMIN, router, rule, account).await.unwrap();
+        let comment = self.comment_of(rule).await;
+        self.gate().bind_rule(&ADMIN, router, (rule, &comment), account).await.unwrap();
         self.until_fulfilled().await;
+    }
+
+    /// A rule's comment as radgram shows it; empty if it shows no such rule.
+    pub async fn comment_of(&self, rule: &str) -> String {
+        let lines = self.gate().router_rules(self.router_id().await).await.unwrap();
+        let is_it = |line: &RuleLine| line.rule.as_ref().is_some_and(|known| known.id == rule);
+        lines.into_iter().find(is_it).map(|line| line.comment).unwrap_or_default()
     }
 
     /// A PPP secret, enabled.

@@ -95,8 +95,10 @@ mod expiry;
 mod flow;
 mod hands;
 mod leases;
+mod many;
 mod mute_line;
 mod rules;
+mod seeded;
 mod watch;
 
 /// Where a journey takes place.

@@ -183,18 +183,21 @@ on_versions! {
         let (router, account) = (world.router_id().await, world.account("ann").await);
         let gate = world.gate();
         for rule in [&one, &other] {
-            let refused = gate.bind_rule(&ADMIN, router, rule, account).await;
+            let refused = gate.bind_rule(&ADMIN, router, (rule, RULE), account).await;
             assert!(matches!(refused, Err(Refused::Router(ApiFault::Ambiguous(_)))), "{refused:?}");
         }
-        assert!(matches!(gate.bind_rule(&ADMIN, router, &unmarked, account).await, Err(Refused::NotFound(_))));
+        assert!(matches!(gate.bind_rule(&ADMIN, router, (&unmarked, "ann"), account).await, Err(Refused::NotFound(_))));
         let lines = gate.router_rules(router).await.unwrap();
         assert_eq!(lines.iter().map(|line| line.identity).collect::<Vec<_>>(), [RuleIdentity::Shared; 2]);
         world.router.set(FILTER, &other, &[("comment", "2FA annabel")]).unwrap();
+        // The id is another rule's by now than the one that was shown.
+        let stale = gate.bind_rule(&ADMIN, router, (&other, RULE), account).await;
+        assert!(matches!(stale, Err(Refused::NotFound(_))), "{stale:?}");
         world.bind_rule(&one).await;
         let lines = gate.router_rules(router).await.unwrap();
         assert!(lines.iter().all(|line| line.identity == RuleIdentity::Unique), "{lines:?}");
         assert_eq!(lines[0].bound.as_ref().map(|(_, name)| name.as_str()), Some("ann"));
-        assert!(gate.bind_rule(&ADMIN, router, &other, account).await.is_err(), "an account has one on a router");
+        assert!(gate.bind_rule(&ADMIN, router, (&other, "2FA annabel"), account).await.is_err(), "an account has one on a router");
         // A second one with the bound comment changes nothing: the bound one is known by its id, too.
         let twin = world.rule(RULE);
         world.request().await;
@@ -227,7 +230,7 @@ on_last! {
         world.router.remove(FILTER, &rule.id).unwrap();
         world.admin_does(&add.with("place-before", "*2")).await;
         world.looks(1).await;
-        world.until("the rule opens again", || async { tunnel.passes() }).await;
+        world.in_time("the rule opens again", || async { tunnel.passes() }).await;
         world.end().await;
         tunnel.ended().await;
         world.settles().await;

@@ -58,6 +58,7 @@ pub fn router(at: SocketAddr, trust: Trust) -> Router {
             old_log_in: OldLogIn::Refused,
         }),
         leases: Leases::On,
+        version: 1,
         attributes: Arc::default(),
     }
 }

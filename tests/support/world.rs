@@ -215,14 +215,14 @@ impl World {
     }
 
     /// The router as radgram knows it: where it calls from, and where it listens.
-    async fn add_router(&self, name: &str, router: &SimRouter) {
+    async fn add_router(&self, name: &str, router: &SimRouter) -> RouterId {
         let form = RouterForm {
             name: name.to_owned(),
             address: source_network(&router.local_addr().ip().to_string()).unwrap(),
             coa_port: router.incoming_addr().unwrap().port(),
             message_authenticator: Demand::Auto,
         };
-        self.gate().add_router(&ADMIN, &form, &Secret::new(SECRET)).await.unwrap();
+        self.gate().add_router(&ADMIN, &form, &Secret::new(SECRET)).await.unwrap()
     }
 
     /// The router's row.
@@ -232,21 +232,37 @@ impl World {
 
     /// radgram is told how it reaches the router's API, and does.
     pub async fn reach(&self, scheme: Scheme, leases: Leases) {
+        self.reach_of(self.router_id().await, &self.router, scheme, leases).await;
+    }
+
+    async fn reach_of(&self, id: RouterId, router: &SimRouter, scheme: Scheme, leases: Leases) {
         let form = ReachForm {
             scheme,
             leases,
             api: Some(ApiForm {
-                address: self.router.api_addr().unwrap().to_string().parse().unwrap(),
+                address: router.api_addr().unwrap().to_string().parse().unwrap(),
                 user: API_USER.to_owned(),
                 password: Some(Secret::new(API_PASSWORD)),
                 trust: Trust::Plain,
                 old_log_in: OldLogIn::Refused,
             }),
         };
-        let id = self.router_id().await;
         self.gate().set_router_reach(&ADMIN, id, &form).await.unwrap();
         self.until("the router's API is up", || async { matches!(self.gate().api_state(id), ApiState::Up { .. }) })
             .await;
+    }
+
+    /// A second router, `annex`, reached over its API, too.
+    pub async fn annex(&self, scheme: Scheme, leases: Leases) -> SimRouter {
+        let plan = Plan { version: self.version, ..Plan::default() };
+        let annex = router("annex", ANNEX, (self.auth, self.acct), &self.clock, &plan).await;
+        let id = self.add_router("annex", &annex).await;
+        self.until("the annex is known", || async {
+            self.gate().directory().routers().of(IpAddr::V4(ANNEX)).is_some()
+        })
+        .await;
+        self.reach_of(id, &annex, scheme, leases).await;
+        annex
     }
 
     /// Waits until everything that is wanted on routers is proven.

@@ -77,19 +77,21 @@ impl Gate {
     /// Binds a rule to an account: it is on only while a confirmed connection of the account is up on this router, and such
     /// an account has one connection. Else it is switched off at once.
     ///
+    /// The rule is meant by its id and by its comment as it was shown: the router may have made the id another rule's since.
+    ///
     /// # Errors
     /// No such router, rule or account; the comment lacks the mark, two rules have it, or one of them is bound already.
     pub async fn bind_rule(
         &self,
         actor: &Actor,
         router: RouterId,
-        rule_id: &str,
+        (rule_id, comment): (&str, &str),
         account: AccountId,
     ) -> Result<RuleId, Refused> {
         let (api, router) = self.reached(router).await?;
         let found = marked(api.rules(&router, None).await?);
-        let rule = found.iter().find(|rule| rule.id == rule_id);
-        let rule = rule.ok_or(Refused::NotFound("the router has no such rule with 2FA in its comment"))?;
+        let rule = found.iter().find(|rule| rule.id == rule_id && shown(&rule.comment) == comment);
+        let rule = rule.ok_or(Refused::NotFound("the router has no such rule with 2FA in its comment any more"))?;
         if found.iter().filter(|other| other.comment == rule.comment).count() > 1 {
             let comment = shown(&rule.comment);
             return Err(ApiFault::Ambiguous(format!("more than one rule has the comment \"{comment}\"")).into());

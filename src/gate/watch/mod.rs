@@ -24,7 +24,7 @@ use super::Gate;
 use super::router_api::{Active, ApiFault, ApiState, RouterApi};
 use crate::clock::Timestamp;
 use crate::domain::id::{ConnectionId, RouterId};
-use crate::domain::router::{Leases, NasKey, Router, Scheme};
+use crate::domain::router::{NasKey, Router, Scheme};
 use crate::store::StoreError;
 
 /// The role of the instance that watches.
@@ -47,8 +47,8 @@ const PAUSE: Duration = Duration::from_millis(100);
 struct Memory {
     /// Whether the last look succeeded.
     reached: bool,
-    /// Who decided there, and whether the firewall asked for leases, when what follows from it was last looked at.
-    settled: Option<(Scheme, Leases)>,
+    /// The version of the router when what follows from who decides there, and how, was last looked at.
+    settled: Option<i64>,
     /// When rules, leases and accounts were last looked after.
     kept_at: Option<Timestamp>,
     /// Connections of ours that the router did not have, and since when.
@@ -183,13 +183,15 @@ impl Gate {
         let active = api.active(router).await?;
         let identity = self.identity_of(router.id);
         let look = Look { api, router, identity, active, at: self.now() };
-        if !memory.reached {
+        // It may have been taken away and given back between two looks.
+        let is_as_it_was = memory.settled == Some(router.version);
+        if !memory.reached || !is_as_it_was {
             self.welcome_back(router).await?;
             memory.reached = true;
         }
-        if memory.settled != Some((router.scheme, router.leases)) {
+        if !is_as_it_was {
             self.settle_router(router.id).await?;
-            memory.settled = Some((router.scheme, router.leases));
+            memory.settled = Some(router.version);
         }
         match router.scheme {
             Scheme::Api => self.follow_list(&look, memory).await?,

@@ -84,6 +84,9 @@ pub(in crate::web) struct Binding {
     /// The rule's id on the router.
     #[serde(default)]
     rule: String,
+    /// Its comment as the page showed it.
+    #[serde(default)]
+    comment: String,
     #[serde(default)]
     account: String,
 }
@@ -192,7 +195,7 @@ pub(in crate::web) async fn bind(
     let mut errors = Errors::none();
     let account = visit.reader().account_id(&name_key(typed.account.trim())).await?;
     if let Some(account) = errors.take("account", account.ok_or("no account has this name")) {
-        match visit.gate().bind_rule(&visit.actor(), router.id, &typed.rule, account).await {
+        match visit.gate().bind_rule(&visit.actor(), router.id, (&typed.rule, &typed.comment), account).await {
             Ok(_) => {
                 let text =
                     format!("The rule is bound to {}; it is on only while they are confirmed.", typed.account.trim());
