@@ -1,4 +1,4 @@
-//! `radgram setting`: the values that rule, for everybody or for one person or account.
+//! `radgram setting`: the values that rule, for everybody or for one person, account or router.
 
 use clap::{Args, Subcommand};
 use serde::Serialize;
@@ -7,7 +7,7 @@ use super::desk::{ACTOR, Desk};
 use super::output::{Line, Out};
 use super::{Failure, ListArgs};
 use crate::domain::policy::Values;
-use crate::domain::setting::{Level, Levels, SETTINGS, Setting};
+use crate::domain::setting::{Level, SETTINGS, Setting};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -46,6 +46,9 @@ pub(super) struct At {
     /// For this account.
     #[arg(long, value_name = "USERNAME")]
     account: Option<String>,
+    /// For this router.
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["user", "account"])]
+    router: Option<String>,
 }
 
 pub(super) async fn run(desk: &Desk, command: Command) -> Result<(), Failure> {
@@ -89,14 +92,17 @@ async fn levels(desk: &Desk, at: &At) -> Result<Vec<Level>, Failure> {
         levels.extend(account.user.map(|user| Level::User(user.0)));
         levels.push(Level::Account(account.id.0));
     }
+    if let Some(name) = &at.router {
+        levels.push(Level::Router(desk.router(name).await?.id.0));
+    }
     Ok(levels)
 }
 
 /// The one level that is named.
 async fn level(desk: &Desk, setting: &Setting, at: &At) -> Result<Level, Failure> {
     let level = levels(desk, at).await?.pop().unwrap_or(Level::System);
-    if setting.levels == Levels::System && level != Level::System {
-        return Err(Failure::because(format!("{} can be set for the whole system only", setting.name)));
+    if !setting.levels.take(level) {
+        return Err(Failure::because(format!("{} can be set {}", setting.name, setting.levels.text())));
     }
     Ok(level)
 }

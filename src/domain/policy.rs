@@ -1,12 +1,14 @@
 //! The policy of one account: every setting resolved to a typed value.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use ipnet::IpNet;
 use jiff::tz::TimeZone;
 
+use super::habits::Habits;
 use super::hours::AllowedHours;
+use super::id::RouterId;
 use super::setting::{BadValue, Level, SETTINGS, Setting, networks};
 use crate::text::Language;
 
@@ -147,9 +149,18 @@ impl Values {
         self.0.get(&(name.to_owned(), level)).map(String::as_str)
     }
 
-    /// Whether any level but the system has a value: if not, all accounts share one policy.
+    /// Whether no group, user or account has a value: then all accounts share one policy.
     pub fn only_system(&self) -> bool {
-        self.0.keys().all(|(_, level)| *level == Level::System)
+        self.0.keys().all(|(_, level)| matches!(level, Level::System | Level::Router(_)))
+    }
+
+    /// The routers that have values of their own.
+    pub fn routers(&self) -> HashSet<RouterId> {
+        let of_router = |(_, level): &(String, Level)| match level {
+            Level::Router(id) => Some(RouterId(*id)),
+            Level::System | Level::Group(_) | Level::User(_) | Level::Account(_) => None,
+        };
+        self.0.keys().filter_map(of_router).collect()
     }
 
     /// The policy for these levels, the nearest last.
@@ -157,6 +168,19 @@ impl Values {
     /// # Errors
     /// A stored value that its setting does not take: corrupt, never replaced by a default.
     pub fn policy(&self, levels: &[Level]) -> Result<Policy, BadValue> {
+        Ok(typed(&self.found(levels)?))
+    }
+
+    /// The habits of a router; `None` is one without values of its own.
+    ///
+    /// # Errors
+    /// As [`Values::policy`].
+    pub fn habits(&self, router: Option<RouterId>) -> Result<Habits, BadValue> {
+        let levels = [Some(Level::System), router.map(|router| Level::Router(router.0))];
+        Ok(Habits::of(&self.found(&levels.into_iter().flatten().collect::<Vec<_>>())?))
+    }
+
+    fn found(&self, levels: &[Level]) -> Result<Found, BadValue> {
         let value = |setting: &'static Setting| {
             let stored = levels.iter().rev().find_map(|level| self.at(setting.name, *level));
             match stored {
@@ -168,31 +192,31 @@ impl Values {
         for setting in SETTINGS {
             found.insert(setting.name, value(setting)?);
         }
-        Ok(typed(&Found(found)))
+        Ok(Found(found))
     }
 }
 
 /// Values that their settings have accepted.
-struct Found(HashMap<&'static str, String>);
+pub(super) struct Found(HashMap<&'static str, String>);
 
 impl Found {
-    fn text(&self, name: &str) -> &str {
+    pub(super) fn text(&self, name: &str) -> &str {
         self.0.get(name).map(String::as_str).expect("every name asked for is in SETTINGS: a test asks for all")
     }
 
-    fn number(&self, name: &str) -> u32 {
+    pub(super) fn number(&self, name: &str) -> u32 {
         self.some_number(name).expect("the setting accepted a number")
     }
 
-    fn some_number(&self, name: &str) -> Option<u32> {
+    pub(super) fn some_number(&self, name: &str) -> Option<u32> {
         self.text(name).parse().ok()
     }
 
-    fn seconds(&self, name: &str, seconds_per_unit: u64) -> Duration {
+    pub(super) fn seconds(&self, name: &str, seconds_per_unit: u64) -> Duration {
         Duration::from_secs(u64::from(self.number(name)) * seconds_per_unit)
     }
 
-    fn some_seconds(&self, name: &str, seconds_per_unit: u64) -> Option<Duration> {
+    pub(super) fn some_seconds(&self, name: &str, seconds_per_unit: u64) -> Option<Duration> {
         self.some_number(name).map(|number| Duration::from_secs(u64::from(number) * seconds_per_unit))
     }
 }
@@ -290,6 +314,15 @@ mod tests {
         let hours = |levels: &[Level]| values.policy(levels).unwrap().session.as_secs() / 3600;
         assert_eq!(hours(&[Level::System, Level::User(1), Level::Account(7)]), 2);
         assert_eq!(hours(&[Level::System, Level::User(1), Level::Account(8)]), 8);
+    }
+
+    #[test]
+    fn a_router_has_habits_of_its_own() {
+        let mut values = Values::default();
+        values.insert("hold_seconds", Level::Router(7), "40".into());
+        let hold = |router| values.habits(router).unwrap().hold.as_secs();
+        assert_eq!((hold(None), hold(Some(RouterId(7))), hold(Some(RouterId(8)))), (20, 40, 20));
+        assert!(values.only_system() && values.routers() == HashSet::from([RouterId(7)]));
     }
 
     #[test]

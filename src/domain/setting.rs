@@ -64,6 +64,29 @@ pub enum Levels {
     System,
     /// For the system, a group, a user, an account; the nearest wins.
     Nearest,
+    /// For the system, or for one router.
+    Router,
+}
+
+impl Levels {
+    /// Whether a setting of these levels may be set at this one.
+    pub const fn take(self, level: Level) -> bool {
+        match (self, level) {
+            (_, Level::System)
+            | (Self::Router, Level::Router(_))
+            | (Self::Nearest, Level::Group(_) | Level::User(_) | Level::Account(_)) => true,
+            (Self::System | Self::Nearest | Self::Router, _) => false,
+        }
+    }
+
+    /// Where it may be set, in words.
+    pub const fn text(self) -> &'static str {
+        match self {
+            Self::System => "for the whole system only",
+            Self::Nearest => "for the whole system, a group, a person or an account",
+            Self::Router => "for the whole system or for a router",
+        }
+    }
 }
 
 /// A level and its row; the nearest to the account wins.
@@ -77,6 +100,8 @@ pub enum Level {
     User(i64),
     /// One account.
     Account(i64),
+    /// One router; not one of the levels of an account.
+    Router(i64),
 }
 
 impl Level {
@@ -87,6 +112,7 @@ impl Level {
             Self::Group(_) => "group",
             Self::User(_) => "user",
             Self::Account(_) => "account",
+            Self::Router(_) => "router",
         }
     }
 
@@ -94,7 +120,7 @@ impl Level {
     pub const fn subject(self) -> i64 {
         match self {
             Self::System => 0,
-            Self::Group(id) | Self::User(id) | Self::Account(id) => id,
+            Self::Group(id) | Self::User(id) | Self::Account(id) | Self::Router(id) => id,
         }
     }
 }
@@ -152,6 +178,8 @@ settings! {
         "A dial above connections_per_account: refuse it, or cut the oldest connection.";
     "guess_limit", number(1, 1000, ""), "10", System,
         "Wrong passwords in ten minutes, per caller and per account, after which log-ins of strangers are refused.";
+    "hold_seconds", number(1, 170, "seconds"), "20", Router,
+        "With without_session = hold: how long the answer may wait for the person. The router waits three times its timeout.";
     "allowed_hours", Kind::Hours, "any", Nearest, "When log-ins are taken, in the time zone below.";
     "source_networks", Kind::Networks, "any", Nearest, "From which networks log-ins are taken.";
     "routers", Kind::Routers, "any", Nearest, "On which routers log-ins are taken.";

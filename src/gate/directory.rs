@@ -16,6 +16,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::Gate;
+use crate::domain::habits::Habits;
 use crate::domain::id::{AccountId, RouterId};
 use crate::domain::policy::{Policy, Values};
 use crate::domain::router::{Nas, NasKey, Router, Signs};
@@ -99,6 +100,10 @@ struct Settings {
     as_of: i64,
     values: Values,
     system: Arc<Policy>,
+    /// Of routers without values of their own.
+    habits: Arc<Habits>,
+    /// Of those with some.
+    own_habits: HashMap<RouterId, Arc<Habits>>,
 }
 
 /// The caches.
@@ -173,6 +178,12 @@ impl Directory {
     /// The routers.
     pub fn routers(&self) -> Arc<RouterTable> {
         self.routers.load_full()
+    }
+
+    /// The habits of a router.
+    pub fn habits(&self, router: RouterId) -> Arc<Habits> {
+        let settings = self.settings.load();
+        settings.own_habits.get(&router).unwrap_or(&settings.habits).clone()
     }
 
     /// What holds for the system.
@@ -404,7 +415,10 @@ async fn read_settings(reader: &Reader) -> Result<Settings, StoreError> {
     let as_of = reader.last_change().await?;
     let values = reader.settings().await?;
     let system = Arc::new(values.policy(&[Level::System])?);
-    Ok(Settings { as_of, values, system })
+    let habits = Arc::new(values.habits(None)?);
+    let own = |router| Ok::<_, StoreError>((router, Arc::new(values.habits(Some(router))?)));
+    let own_habits = values.routers().into_iter().map(own).collect::<Result<_, _>>()?;
+    Ok(Settings { as_of, values, system, habits, own_habits })
 }
 
 async fn read_routers(reader: &Reader) -> Result<RouterTable, StoreError> {

@@ -38,6 +38,12 @@ const STEPS: &[Step] = &[
         sqlite: include_str!("../../migrations/sqlite/0003_routeros.sql"),
         postgres: include_str!("../../migrations/postgres/0003_routeros.sql"),
     },
+    Step {
+        version: 4,
+        name: "habits",
+        sqlite: include_str!("../../migrations/sqlite/0004_habits.sql"),
+        postgres: include_str!("../../migrations/postgres/0004_habits.sql"),
+    },
 ];
 
 const CHECK: &[u8] = b"radgram";

@@ -314,6 +314,11 @@ impl Tx {
     /// # Errors
     /// The database does not answer.
     pub async fn delete_router(&mut self, id: RouterId) -> Result<()> {
+        sqlx::query("delete from settings where level = 'router' and subject_id = $1")
+            .bind(id.0)
+            .execute(self.sql())
+            .await?;
+        self.touch(Noun::Setting, 0);
         self.clear_attributes(Subject::Router(id)).await?;
         sqlx::query("delete from routers where id = $1").bind(id.0).execute(self.sql()).await?;
         self.touch(Noun::Router, id.0);

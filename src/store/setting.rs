@@ -25,6 +25,7 @@ fn read(rows: &[AnyRow]) -> Result<Values> {
             "group" => Some(Level::Group(subject)),
             "user" => Some(Level::User(subject)),
             "account" => Some(Level::Account(subject)),
+            "router" => Some(Level::Router(subject)),
             _ => None,
         })?;
         values.insert(&fields.text("name")?, level, fields.text("value")?);

@@ -171,6 +171,21 @@ on_both! {
 }
 
 on_both! {
+    async fn a_routers_settings_go_with_it(story: Story) {
+        let (router, _) = story.router("192.0.2.1").await;
+        let mut tx = story.tx().await;
+        tx.set_setting("hold_seconds", Level::Router(router.0), "40", START).await.unwrap();
+        tx.commit(START).await.unwrap();
+        let hold = async || story.store.reader().settings().await.unwrap().habits(Some(router)).unwrap().hold.as_secs();
+        assert_eq!(hold().await, 40);
+        let mut tx = story.tx().await;
+        tx.delete_router(router).await.unwrap();
+        tx.commit(START).await.unwrap();
+        assert_eq!(hold().await, 20);
+    }
+}
+
+on_both! {
     async fn an_accounts_settings_are_read_without_those_of_others(story: Story) {
         let (user, account) = story.account("ann").await;
         let (_, other) = story.account("bob").await;

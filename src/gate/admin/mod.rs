@@ -27,7 +27,7 @@ use super::session::{Case, Ended};
 use super::{Gate, Refused};
 use crate::domain::audit::Actor;
 use crate::domain::id::AccountId;
-use crate::domain::setting::{Level, Levels, Setting};
+use crate::domain::setting::{Level, Setting};
 use crate::store::audit::Deed;
 use crate::store::{Noun, Tx};
 
@@ -97,8 +97,8 @@ impl Gate {
 
 fn settable(name: &str, level: Level) -> Result<&'static Setting, Refused> {
     let setting = Setting::named(name).ok_or(Refused::NotFound("no such setting"))?;
-    if setting.levels == Levels::System && level != Level::System {
-        return Err(Refused::field("value", "this setting holds for the whole system only"));
+    if !setting.levels.take(level) {
+        return Err(Refused::field("value", format!("this setting can be set {}", setting.levels.text())));
     }
     Ok(setting)
 }
