@@ -192,7 +192,10 @@ mod tests {
             assert_eq!(carried(|packet| push(packet, &eap).unwrap()), Ok(Some(eap)));
         }
         assert_eq!(carried(|_| ()), Ok(None));
-        assert_eq!(carried(|packet| drop(packet.push(AttributeType::EAP_MESSAGE, b"").unwrap())), Ok(Some(Vec::new())));
+        let start = |packet: &mut PacketBuilder| {
+            packet.push(AttributeType::EAP_MESSAGE, b"").unwrap();
+        };
+        assert_eq!(carried(start), Ok(Some(Vec::new())));
     }
 
     #[test]

@@ -87,7 +87,7 @@ impl<'a> MsChapV2<'a> {
         }
     }
 
-    /// The octets behind the type. Names and texts longer than 60,000 octets are cut.
+    /// The octets behind the type. A name or text is cut where MS-Length can count no further.
     pub fn to_bytes(&self) -> Vec<u8> {
         let (code, ident, value, text): (u8, u8, Vec<u8>, &[u8]) = match *self {
             Self::SuccessSeen => return vec![3],
@@ -101,7 +101,7 @@ impl<'a> MsChapV2<'a> {
             Self::Success { ident, message } => (3, ident, Vec::new(), message),
             Self::Failure { ident, message } => (4, ident, Vec::new(), message),
         };
-        let text = text.get(..60_000).unwrap_or(text);
+        let text = text.get(..usize::from(u16::MAX).saturating_sub(value.len()).saturating_sub(4)).unwrap_or(text);
         let length = value.len().saturating_add(text.len()).saturating_add(4);
         let [high, low] = u16::try_from(length).unwrap_or(u16::MAX).to_be_bytes();
         [&[code, ident, high, low][..], &value, text].concat()
