@@ -24,7 +24,8 @@
 //! * **Access-Request**: `radius::server` reads a datagram → router by address → [`proto::radius::Packet`] checks length and
 //!   attributes → Message-Authenticator → `radius::duplicate` → `radius::decode` → [`gate::Gate::access_now`] (memory alone,
 //!   proven fresh by [`gate::directory`]) or [`gate::Gate::access`] → the rules in [`domain::access`] and
-//!   [`domain::credential`] → `radius::reply` → signed, out, and into the duplicate table.
+//!   [`domain::credential`] → `radius::reply` → signed, out, and into the duplicate table. EAP (IKEv2) takes several: `radius::eap`
+//!   keeps what is under way, and the request with the proof goes this way.
 //! * **Telegram answer**: [`telegram::Poller`] → [`gate::ports::Updates::handle`]: one transaction with the update's id →
 //!   `gate::update` → `gate::answer` → [`domain::session::Session::apply`] → the outbox edits the message ([`telegram::Sender`] delivers).
 //! * **Expiry**: `gate::lifecycle` sleeps to the next due time or to a wake-up → apply → what is wanted on the router is
@@ -47,7 +48,7 @@
 //!
 //! # Deliberately absent
 //!
-//! EAP, `hold`, pages for groups, RadSec, proxying to User Manager, backup and restore: their tables and rooms are here,
+//! `hold`, pages for groups, RadSec, proxying to User Manager, backup and restore: their tables and rooms are here,
 //! their work is not.
 
 pub mod app;

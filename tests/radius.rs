@@ -175,7 +175,7 @@ async fn a_signature_is_demanded_as_the_router_is_configured() {
     };
     old.is_not_answered(edge.auth, &eap(Opening::Bare)).await;
     let request = eap(SIGNED);
-    assert_eq!(code(&old.ask(edge.auth, &request).await, &request).0, Code::ACCESS_REJECT);
+    assert_eq!(code(&old.ask(edge.auth, &request).await, &request).0, Code::ACCESS_CHALLENGE);
 
     // `require`: never.
     let strict = Client::new(IpAddr::from([127, 0, 0, 4])).await;

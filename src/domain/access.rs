@@ -48,6 +48,20 @@ impl Request {
         let station = self.station.as_ref().filter(|station| !station.is_empty())?;
         Some(Place { router: self.nas.router, station: station.clone() })
     }
+
+    /// The slot that it holds once it is accepted.
+    pub fn slot(&self, session: Option<SessionId>, place: Option<Place>) -> Slot {
+        Slot {
+            session,
+            nas: self.nas.clone(),
+            acct_session_id: self.acct_session_id.clone(),
+            user_name: self.user_name.clone(),
+            place,
+            nas_ip: self.nas_ip,
+            server: self.server,
+            at: self.arrived,
+        }
+    }
 }
 
 /// What the log-in is for (Service-Type, RFC 2865 §5.6).
@@ -156,9 +170,15 @@ reasons! {
     /// Step 4: the proof does not fit.
     WrongPassword = "wrong_password", "wrong password";
     /// Step 4: no proof that we take.
-    NoProof = "no_proof", "no password of a kind that is taken (PAP, CHAP, MS-CHAPv1, MS-CHAPv2)";
+    NoProof = "no_proof", "no password of a kind that is taken (PAP, CHAP, MS-CHAPv1, MS-CHAPv2, EAP-MSCHAPv2)";
     /// Step 4: CHAP with only the NT hash kept.
     HashOnly = "hash_only", "only the NT hash of this password is kept: CHAP cannot be checked, use MS-CHAPv2";
+    /// Step 4: EAP without a method in common.
+    EapMethod = "eap_method", "the client offers no EAP method that is taken (EAP-MSCHAPv2)";
+    /// Step 4: EAP that goes on with what is not, or no longer, known.
+    EapState = "eap_state", "the EAP log-in is not known: begun too long ago, or with another server";
+    /// Step 4: the client did not finish EAP.
+    EapUnwilling = "eap_unwilling", "the client did not take our proof: its password is another, or it speaks EAP differently";
     /// Step 4: too many wrong passwords.
     Guessing = "guessing", "too many wrong passwords from this caller or for this account";
     /// Step 5: bound to nobody.
@@ -197,7 +217,15 @@ impl Reason {
     pub const fn is_told(self) -> bool {
         !matches!(
             self,
-            Self::NotVpn | Self::UnknownName | Self::WrongPassword | Self::NoProof | Self::HashOnly | Self::Guessing
+            Self::NotVpn
+                | Self::UnknownName
+                | Self::WrongPassword
+                | Self::NoProof
+                | Self::HashOnly
+                | Self::EapMethod
+                | Self::EapState
+                | Self::EapUnwilling
+                | Self::Guessing
         )
     }
 

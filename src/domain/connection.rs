@@ -162,9 +162,13 @@ pub struct Traffic {
     pub output_packets: u64,
 }
 
-/// The digit of an Acct-Session-Id that RouterOS changes at each reboot: the third of eight hex digits.
+/// The digit of an Acct-Session-Id that RouterOS changes at each reboot: the third of eight hex digits. Only those of PPP
+/// tell, which begin with 81: other services (IPsec) count for themselves, and one beside the other would look like a
+/// router that is rebooted again and again.
 pub fn reboot_digit(acct_session_id: &str) -> Option<char> {
-    let hex = acct_session_id.len() == 8 && acct_session_id.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let hex = acct_session_id.len() == 8
+        && acct_session_id.starts_with("81")
+        && acct_session_id.bytes().all(|byte| byte.is_ascii_hexdigit());
     if hex { acct_session_id.chars().nth(2).map(|digit| digit.to_ascii_lowercase()) } else { None }
 }
 
@@ -204,6 +208,7 @@ mod tests {
         assert_eq!(reboot_digit("81a00001"), Some('a'));
         assert_eq!(reboot_digit("81A00001"), Some('a'));
         assert_eq!(reboot_digit("81a0000"), None);
+        assert_eq!(reboot_digit("86b00006"), None);
         assert_eq!(reboot_digit("Ж1a00001"), None);
     }
 }

@@ -78,6 +78,17 @@ pub enum Proof {
         /// NT-Response.
         nt_response: [u8; 24],
     },
+    /// MS-CHAPv2 inside EAP. As [`Proof::MsChap2`], but the challenge is ours and the reply is EAP's.
+    EapMsChap2 {
+        /// MS-CHAPv2-ID.
+        ident: u8,
+        /// Our challenge.
+        challenge: [u8; 16],
+        /// Peer-Challenge.
+        peer_challenge: [u8; 16],
+        /// NT-Response.
+        nt_response: [u8; 24],
+    },
     /// MS-CHAP2-Response.
     MsChap2 {
         /// Identifier.
@@ -99,6 +110,7 @@ impl Proof {
             Self::Chap { .. } => "chap",
             Self::MsChap1 { .. } => "mschapv1",
             Self::MsChap2 { .. } => "mschapv2",
+            Self::EapMsChap2 { .. } => "eap-mschapv2",
         }
     }
 }
@@ -152,7 +164,8 @@ pub fn prove(credential: &Credential, proof: &Proof, user_name: &[u8]) -> Result
             let fits = mschap::proves_v1(challenge, &nt_hash.0, nt_response);
             if fits { Ok(Proven::MsChap1(nt_hash.clone())) } else { Err(Unproven::Wrong) }
         }
-        Proof::MsChap2 { ident, challenge, peer_challenge, nt_response } => {
+        Proof::MsChap2 { ident, challenge, peer_challenge, nt_response }
+        | Proof::EapMsChap2 { ident, challenge, peer_challenge, nt_response } => {
             let nt_hash = credential.nt_hash().ok_or(Unproven::Wrong)?;
             prove_mschap2(nt_hash, (*ident, challenge, peer_challenge, nt_response), user_name)
         }

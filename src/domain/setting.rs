@@ -180,6 +180,8 @@ settings! {
         "Wrong passwords in ten minutes, per caller and per account, after which log-ins of strangers are refused.";
     "hold_seconds", number(1, 170, "seconds"), "20", Router,
         "With without_session = hold: how long the answer may wait for the person. The router waits three times its timeout.";
+    "services", Kind::Choice(&["vpn", "vpn_and_ipsec"]), "vpn", Router,
+        "Which log-ins are a VPN's: those with Service-Type Framed or none, or also EAP (IKEv2) whatever Service-Type it says.";
     "allowed_hours", Kind::Hours, "any", Nearest, "When log-ins are taken, in the time zone below.";
     "source_networks", Kind::Networks, "any", Nearest, "From which networks log-ins are taken.";
     "routers", Kind::Routers, "any", Nearest, "On which routers log-ins are taken.";

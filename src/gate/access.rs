@@ -79,8 +79,8 @@ impl Said {
 /// The session that an Accept speaks of, as it was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Mark {
-    account: AccountId,
-    session: Option<SessionId>,
+    pub(super) account: AccountId,
+    pub(super) session: Option<SessionId>,
     end: Option<Timestamp>,
 }
 
@@ -159,7 +159,7 @@ impl Gate {
     }
 
     /// Counts and writes down what was answered.
-    fn settled(&self, request: &Request, found: &Found, answer: Answer) -> Answer {
+    pub(super) fn settled(&self, request: &Request, found: &Found, answer: Answer) -> Answer {
         let known = match found {
             Found::Account(known) => Some(known),
             Found::Nobody => None,
@@ -201,7 +201,8 @@ impl Gate {
 
     fn judge(&self, request: &Request, router: &Router, found: &Found) -> Judged {
         let reject = |reason| Judged::Answer(Answer::Reject(reason));
-        if let Service::Other(_) = request.service {
+        let services = || self.directory.habits(request.nas.router).services;
+        if request.service != Service::Vpn && !services().take(request.service, request.proof.as_ref()) {
             return reject(Reason::NotVpn);
         }
         let place = request.place();
@@ -269,16 +270,7 @@ impl Gate {
             let door = door_of(entry, &known.policy, slots);
             let decision = door.decide(Through::of(router), place, request.arrived);
             let slot = match &decision {
-                Decision::Accept(permit) => Some(Slot {
-                    session: permit.session,
-                    nas: request.nas.clone(),
-                    acct_session_id: request.acct_session_id.clone(),
-                    user_name: request.user_name.clone(),
-                    place: place.cloned(),
-                    nas_ip: request.nas_ip,
-                    server: request.server,
-                    at: request.arrived,
-                }),
+                Decision::Accept(permit) => Some(request.slot(permit.session, place.cloned())),
                 Decision::Admit(..) | Decision::Knock(_) | Decision::Refuse(_) => None,
             };
             (decision, slot)
@@ -380,7 +372,7 @@ impl Gate {
     }
 }
 
-fn door_of<'a>(entry: &'a Entry, policy: &'a Policy, slots: &'a [Slot]) -> Door<'a> {
+pub(super) fn door_of<'a>(entry: &'a Entry, policy: &'a Policy, slots: &'a [Slot]) -> Door<'a> {
     Door {
         account: &entry.account,
         user: entry.user.as_ref(),

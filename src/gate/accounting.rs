@@ -168,7 +168,7 @@ impl Gate {
             tx.mark_server(nas, server).await?;
         }
         self.notice_reboot(tx, nas, record, remembered).await?;
-        let account = self.account_of(tx, &record.user_name).await?;
+        let account = self.owner_of(tx, record).await?;
         if let (Some(account), Report::Start | Report::Interim) = (account, record.report) {
             remembered.started.push((account, record.acct_session_id.clone()));
         }
@@ -184,6 +184,26 @@ impl Gate {
             tx.renew_lease(nas, &record.acct_session_id, self.now()).await?;
         }
         Ok(())
+    }
+
+    /// Whose connection it is: by its name, unless a Class of ours knows better. After an EAP log-in a router may go on
+    /// calling a person what their client gave as its identity: Windows gives its address, and any other name may stand
+    /// there too. What counts is whom we let in.
+    async fn owner_of(&self, tx: &mut Tx, record: &Record) -> Result<Option<AccountId>, StoreError> {
+        let class = record.class.as_ref().and_then(|class| Class::read(class, &self.class_key));
+        let known = self.directory.recall(&candidates(&record.user_name));
+        let is_of = |session| matches!(&known, Some(Found::Account(known)) if known.entry.session.as_ref().is_some_and(|open| open.id == session));
+        if let Some(Class::Session(session)) = class
+            && !is_of(session)
+            && let Some(session) = tx.session(session).await?
+        {
+            return Ok(Some(session.account));
+        }
+        let named = self.account_of(tx, &record.user_name).await?;
+        match class {
+            Some(Class::Machine(account)) => Ok(named.or(Some(account))),
+            Some(Class::Session(_)) | None => Ok(named),
+        }
     }
 
     /// The session that the Class of a record names, and whether it is ours.

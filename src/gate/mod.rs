@@ -11,6 +11,7 @@ mod answer;
 pub mod bulk;
 mod class;
 mod compare;
+mod conclude;
 pub mod directory;
 mod door;
 mod enforce;

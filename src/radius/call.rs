@@ -16,7 +16,7 @@ use super::server::{Port, Server};
 use crate::domain::access::{Reason, Request};
 use crate::domain::router::{Demand, NasKey, Signs};
 use crate::gate::access::{Answer, Mark};
-use crate::proto::radius::{AttributeType, BuildError, Forged, Packet, Signature, sign};
+use crate::proto::radius::{AttributeType, BuildError, Forged, Packet, Signature, eap, sign};
 
 /// A packet whose sender is known, with all that a reply needs. Cheap to clone into a task.
 #[derive(Clone)]
@@ -37,7 +37,7 @@ impl Call {
         }
     }
 
-    fn arrival(&self) -> Arrival {
+    pub(super) fn arrival(&self) -> Arrival {
         Arrival {
             router: self.peer.router.id,
             source: self.key.source.ip().to_canonical(),
@@ -96,6 +96,9 @@ impl Call {
         let nas = decode::nas(packet, self.peer.router.id, source);
         self.check_signature(packet, nas)?;
         let Some(in_flight) = self.first().await? else { return Ok(()) };
+        if let Some(message) = eap::join(packet).map_err(|_| Dropped::BadEap)? {
+            return in_flight.eap(packet, &message).await;
+        }
         let call = &in_flight.call;
         let request = decode::access(packet, &call.peer.secret, &call.arrival()).map_err(Dropped::Undecodable)?;
         let gate = &call.server.gate;
@@ -158,7 +161,7 @@ impl Call {
     }
 
     /// A refusal in the log; those that repeat within seconds are counted only, and all are kept as attempts.
-    fn log_refusal(&self, reason: Reason, request: &Request) {
+    pub(super) fn log_refusal(&self, reason: Reason, request: &Request) {
         let Some(held_back) = self.server.log.admit(reason.word(), self.ends.from.ip(), Instant::now()) else { return };
         let user = String::from_utf8_lossy(&request.user_name);
         let (router, station) = (&self.peer.router.name, request.station.as_deref().unwrap_or_default());
@@ -167,14 +170,14 @@ impl Call {
 }
 
 /// A request in flight; unless it is answered, its next copy is tried as a new one, whatever became of this one.
-struct InFlight {
-    call: Call,
+pub(super) struct InFlight {
+    pub(super) call: Call,
     open: bool,
 }
 
 impl InFlight {
     /// Keeps the reply for the copies, and sends it.
-    async fn answer(mut self, reply: Vec<u8>, mark: Option<Mark>) {
+    pub(super) async fn answer(mut self, reply: Vec<u8>, mark: Option<Mark>) {
         self.open = false;
         let answered = Answered { bytes: reply.into(), mark };
         self.call.server.duplicates.answer(&self.call.key, answered.clone(), Instant::now());
@@ -222,6 +225,6 @@ fn signature(packet: &Packet<'_>, peer: &Peer) -> Result<Signature, Dropped> {
     sign::check_access_request(packet, &peer.secret).map_err(|_| Dropped::BadMessageAuthenticator)
 }
 
-fn too_long(_: BuildError) -> Dropped {
+pub(super) fn too_long(_: BuildError) -> Dropped {
     Dropped::ReplyTooLong
 }

@@ -39,6 +39,10 @@ pub(super) enum Dropped {
     DuplicateStale,
     /// It cannot be read as what it claims to be.
     Undecodable(Undecodable),
+    /// What its EAP-Message holds is no EAP packet.
+    BadEap,
+    /// An EAP packet that is no answer to what was asked last.
+    EapOutOfTurn,
     /// As many requests are being worked on as may be.
     Busy,
     /// As many accounting records wait as may.
@@ -63,6 +67,8 @@ impl Dropped {
             Self::DuplicateInFlight => "duplicate_in_flight",
             Self::DuplicateStale => "duplicate_stale",
             Self::Undecodable(undecodable) => undecodable.word(),
+            Self::BadEap => "bad_eap",
+            Self::EapOutOfTurn => "eap_out_of_turn",
             Self::Busy => "busy",
             Self::QueueFull => "queue_full",
             Self::ReplyTooLong => "reply_too_long",

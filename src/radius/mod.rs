@@ -6,6 +6,7 @@
 //! | [`server`] | the sockets' tasks, and what all requests share |
 //! | `call` | one request, to the gate and back |
 //! | `peers` | the routers with their secrets made ready |
+//! | `eap` | EAP log-ins, which take several requests |
 //! | `duplicate` | what was answered a moment ago |
 //! | `decode`, `reply` | packets into words of the domain, and answers into packets |
 //! | `dropped` | why there is no answer |
@@ -16,6 +17,7 @@ pub mod coa;
 mod decode;
 mod dropped;
 mod duplicate;
+mod eap;
 pub mod listener;
 mod peers;
 mod reply;

@@ -6,7 +6,7 @@
 use crate::crypto::{hex, mppe};
 use crate::domain::access::Reason;
 use crate::domain::attribute::ReplyAttribute;
-use crate::domain::credential::{Proof, Proven};
+use crate::domain::credential::{NtHash, Proof, Proven};
 use crate::entropy::Entropy;
 use crate::gate::access::Accept;
 use crate::proto::radius::{
@@ -15,14 +15,14 @@ use crate::proto::radius::{
 };
 
 /// Service-Type Framed and Framed-Protocol PPP.
-const FRAMED: u32 = 2;
+pub(super) const FRAMED: u32 = 2;
 const PPP: u32 = 1;
 /// MS-MPPE-Encryption-Policy: allowed, not required. The profile on the router may demand more.
 const ENCRYPTION_ALLOWED: u32 = 1;
 /// MS-MPPE-Encryption-Types: RC4 with 40 or 128 bits.
 const ENCRYPTION_40_AND_128: u32 = 6;
 /// The Reply-Message of every refusal that must not tell its reason.
-const DENIED: &str = "Access denied";
+pub(super) const DENIED: &str = "Access denied";
 
 /// What a reply needs of its request.
 #[derive(Debug, Clone)]
@@ -41,7 +41,11 @@ impl Asked {
         }
     }
 
-    fn reply(&self, code: Code, opening: Opening) -> Result<PacketBuilder, BuildError> {
+    pub(super) fn authenticator(&self) -> &[u8; 16] {
+        &self.authenticator
+    }
+
+    pub(super) fn reply(&self, code: Code, opening: Opening) -> Result<PacketBuilder, BuildError> {
         let mut reply = PacketBuilder::new(code, self.identifier, opening);
         for state in &self.proxy_states {
             reply.push(AttributeType::PROXY_STATE, state)?;
@@ -49,7 +53,7 @@ impl Asked {
         Ok(reply)
     }
 
-    fn sign(&self, reply: PacketBuilder, secret: &SharedSecret) -> Vec<u8> {
+    pub(super) fn sign(&self, reply: PacketBuilder, secret: &SharedSecret) -> Vec<u8> {
         sign::sign_reply(reply, &self.authenticator, secret)
     }
 
@@ -64,16 +68,9 @@ impl Asked {
         entropy: &dyn Entropy,
     ) -> Result<Vec<u8>, BuildError> {
         let mut reply = self.reply(Code::ACCESS_ACCEPT, Opening::MessageAuthenticator)?;
-        let seconds = |duration: std::time::Duration| u32::try_from(duration.as_secs()).unwrap_or(u32::MAX);
         reply.push_integer(AttributeType::SERVICE_TYPE, FRAMED)?;
         reply.push_integer(AttributeType::FRAMED_PROTOCOL, PPP)?;
-        // RouterOS takes 0 for no limit at all.
-        reply.push_integer(AttributeType::SESSION_TIMEOUT, seconds(accept.timeout).max(1))?;
-        reply.push_integer(AttributeType::ACCT_INTERIM_INTERVAL, seconds(accept.interim))?;
-        reply.push(AttributeType::CLASS, &accept.class)?;
-        for attribute in accept.attributes.iter() {
-            push_attribute(&mut reply, attribute)?;
-        }
+        push_grant(&mut reply, accept)?;
         match &accept.proven {
             Proven::Plain => {}
             Proven::MsChap1(nt_hash) => {
@@ -84,12 +81,7 @@ impl Asked {
             }
             Proven::MsChap2 { ident, success, nt_hash, nt_response } => {
                 reply.push_vendor(VendorType::MS_CHAP2_SUCCESS, &[&[*ident][..], success].concat())?;
-                let keys = mppe::StartKeys::new(&nt_hash.0, nt_response);
-                let [recv_salt, send_salt] = salts(entropy);
-                let recv = hide::hide_key(&keys.recv, recv_salt, &self.authenticator, secret);
-                let send = hide::hide_key(&keys.send, send_salt, &self.authenticator, secret);
-                reply.push_vendor(VendorType::MS_MPPE_RECV_KEY, &recv)?;
-                reply.push_vendor(VendorType::MS_MPPE_SEND_KEY, &send)?;
+                push_keys(&mut reply, nt_hash, nt_response, &self.authenticator, secret, entropy)?;
                 push_encryption(&mut reply)?;
             }
         }
@@ -137,6 +129,34 @@ impl Asked {
     }
 }
 
+/// What every Accept says of what was granted.
+pub(super) fn push_grant(reply: &mut PacketBuilder, accept: &Accept) -> Result<(), BuildError> {
+    let seconds = |duration: std::time::Duration| u32::try_from(duration.as_secs()).unwrap_or(u32::MAX);
+    // RouterOS takes 0 for no limit at all.
+    reply.push_integer(AttributeType::SESSION_TIMEOUT, seconds(accept.timeout).max(1))?;
+    reply.push_integer(AttributeType::ACCT_INTERIM_INTERVAL, seconds(accept.interim))?;
+    reply.push(AttributeType::CLASS, &accept.class)?;
+    accept.attributes.iter().try_for_each(|attribute| push_attribute(reply, attribute))
+}
+
+/// The two keys of an MS-CHAPv2 log-in, hidden with the authenticator of the request that is answered.
+pub(super) fn push_keys(
+    reply: &mut PacketBuilder,
+    nt_hash: &NtHash,
+    nt_response: &[u8; 24],
+    authenticator: &[u8; 16],
+    secret: &SharedSecret,
+    entropy: &dyn Entropy,
+) -> Result<(), BuildError> {
+    let keys = mppe::StartKeys::new(&nt_hash.0, nt_response);
+    let [recv_salt, send_salt] = salts(entropy);
+    let recv = hide::hide_key(&keys.recv, recv_salt, authenticator, secret);
+    let send = hide::hide_key(&keys.send, send_salt, authenticator, secret);
+    reply.push_vendor(VendorType::MS_MPPE_RECV_KEY, &recv)?;
+    reply.push_vendor(VendorType::MS_MPPE_SEND_KEY, &send)?;
+    Ok(())
+}
+
 fn push_attribute(reply: &mut PacketBuilder, attribute: &ReplyAttribute) -> Result<(), BuildError> {
     let number = attribute.number();
     match attribute.vendor() {
@@ -163,13 +183,17 @@ fn salts(entropy: &dyn Entropy) -> [[u8; 2]; 2] {
 fn ms_chap_error(reason: Reason, message: &str, proof: &Proof, entropy: &dyn Entropy) -> Option<Vec<u8>> {
     let code = error_code(reason);
     let (ident, text) = match proof {
-        Proof::Pap(_) | Proof::Chap { .. } => return None,
+        // EAP says it in a packet of its own.
+        Proof::Pap(_) | Proof::Chap { .. } | Proof::EapMsChap2 { .. } => return None,
         Proof::MsChap1 { ident, .. } => (*ident, format!("E={code} R=0 C={} V=2", challenge::<8>(entropy))),
-        Proof::MsChap2 { ident, .. } => {
-            (*ident, format!("E={code} R=0 C={} V=3 M={message}", challenge::<16>(entropy)))
-        }
+        Proof::MsChap2 { ident, .. } => (*ident, v2_error(code, message, entropy)),
     };
     Some([&[ident][..], text.as_bytes()].concat())
+}
+
+/// What MS-CHAPv2 tells a client that is not let in.
+pub(super) fn v2_error(code: u16, message: &str, entropy: &dyn Entropy) -> String {
+    format!("E={code} R=0 C={} V=3 M={message}", challenge::<16>(entropy))
 }
 
 fn challenge<const N: usize>(entropy: &dyn Entropy) -> String {
@@ -177,7 +201,7 @@ fn challenge<const N: usize>(entropy: &dyn Entropy) -> String {
 }
 
 /// What the client's own error message is chosen by.
-const fn error_code(reason: Reason) -> u16 {
+pub(super) const fn error_code(reason: Reason) -> u16 {
     const RESTRICTED_HOURS: u16 = 646;
     const ACCOUNT_DISABLED: u16 = 647;
     const AUTHENTICATION_FAILURE: u16 = 691;

@@ -15,6 +15,7 @@ use tokio_util::task::TaskTracker;
 use super::call::Call;
 use super::dropped::{Dropped, Log};
 use super::duplicate::{Duplicates, Key};
+use super::eap::Conversations;
 use super::listener::{Batch, Ends, Listener};
 use super::peers::Peers;
 use super::reply::Asked;
@@ -56,6 +57,7 @@ pub(super) struct Server {
     pub(super) gate: Arc<Gate>,
     peers: Peers,
     pub(super) duplicates: Duplicates,
+    pub(super) conversations: Arc<Conversations>,
     pub(super) log: Log,
     /// Places for log-ins that wait for the database.
     pub(super) logins: Arc<Semaphore>,
@@ -79,6 +81,7 @@ pub fn serve(
         gate: gate.clone(),
         peers: Peers::default(),
         duplicates: Duplicates::default(),
+        conversations: Arc::default(),
         log: Log::default(),
         logins: Arc::new(Semaphore::new(LOGINS)),
         records: Arc::new(Semaphore::new(RECORDS)),

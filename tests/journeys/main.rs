@@ -1,6 +1,8 @@
 //! Journeys: one person's story from application to disconnect, on real packets, real SQL and a real Bot API protocol.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "../support/eap.rs"]
+mod eap;
 #[path = "../support/postgres.rs"]
 mod postgres;
 #[path = "../support/world.rs"]
@@ -35,6 +37,7 @@ macro_rules! on_both {
 mod attributes;
 mod crash;
 mod doors;
+mod ikev2;
 mod knock;
 mod presence;
 mod story;

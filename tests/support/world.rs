@@ -225,6 +225,11 @@ impl World {
         self.gate().add_router(&ADMIN, &form, &Secret::new(SECRET)).await.unwrap()
     }
 
+    /// Where radgram listens for log-ins and for accounting.
+    pub fn radius(&self) -> (SocketAddr, SocketAddr) {
+        (self.auth, self.acct)
+    }
+
     /// The router's row.
     pub async fn router_id(&self) -> RouterId {
         self.gate().reader().routers().await.unwrap().routers.iter().find(|router| router.name == "office").unwrap().id

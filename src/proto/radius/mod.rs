@@ -8,6 +8,7 @@
 //! | [`build`] | writing a packet |
 //! | [`sign`] | Authenticators and Message-Authenticator: make and verify |
 //! | [`hide`] | User-Password and MPPE keys: hide and reveal |
+//! | [`eap`] | EAP packets, EAP-MSCHAPv2, and the server's side of one such log-in |
 //!
 //! Bytes from the network never panic here: indexing and unchecked arithmetic are refused by the lints below.
 #![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects, clippy::unwrap_used, clippy::panic)]
@@ -16,6 +17,7 @@
 pub mod attribute;
 pub mod build;
 pub mod code;
+pub mod eap;
 pub mod hide;
 pub mod packet;
 pub mod sign;
