@@ -7,6 +7,7 @@
 //! | [`packet`] | a borrowed, checked view of a datagram |
 //! | [`build`] | writing a packet |
 //! | [`sign`] | Authenticators and Message-Authenticator: make and verify |
+//! | [`dialer`] | the dialler's half of a log-in |
 //! | [`hide`] | User-Password and MPPE keys: hide and reveal |
 //!
 //! Bytes from the network never panic here: indexing and unchecked arithmetic are refused by the lints below.
@@ -16,6 +17,7 @@
 pub mod attribute;
 pub mod build;
 pub mod code;
+pub mod dialer;
 pub mod hide;
 pub mod packet;
 pub mod sign;
