@@ -15,6 +15,16 @@ pub(super) fn secret(what: &str) -> Result<Secret, Failure> {
     if io::stdin().is_terminal() { asked(what) } else { line(what, io::stdin().lock()) }
 }
 
+/// Reads a secret that is only used and not kept: asked for once. Each call takes the next line.
+pub(super) fn known_secret(what: &str) -> Result<Secret, Failure> {
+    if !io::stdin().is_terminal() {
+        return line(what, io::stdin().lock());
+    }
+    let typed = rpassword::prompt_password(format!("The {what}: ")).map(Zeroizing::new);
+    let typed = typed.map_err(|error| Failure::because(format!("the {what} cannot be read: {error}")))?;
+    Ok(Secret::new(typed.as_bytes()))
+}
+
 fn asked(what: &str) -> Result<Secret, Failure> {
     let ask = |prompt: String| {
         let typed = rpassword::prompt_password(prompt);

@@ -14,6 +14,7 @@ mod input;
 mod operator;
 mod output;
 mod pending;
+mod radius;
 mod router;
 mod rule;
 mod serve;
@@ -86,6 +87,9 @@ enum Command {
     /// Who changed what.
     #[command(subcommand)]
     Audit(history::AuditCommand),
+    /// Ask a RADIUS server, or a router, by hand.
+    #[command(subcommand)]
+    Radius(radius::Command),
     /// Simulated neighbours, to try things by hand.
     #[command(subcommand)]
     Sim(sim::Command),
@@ -110,6 +114,9 @@ pub async fn run(cli: Cli) -> Result<(), Failure> {
     if let Command::Sim(command) = &cli.command {
         return sim::run(command, &cli.config).await;
     }
+    if let Command::Radius(command) = &cli.command {
+        return radius::run(command, &cli.config).await;
+    }
     let config = Config::load(&cli.config)?;
     if let Command::Check = cli.command {
         return Out::standard().text(&config.to_string());
@@ -122,7 +129,7 @@ pub async fn run(cli: Cli) -> Result<(), Failure> {
 
 async fn at(desk: &Desk, command: Command) -> Result<(), Failure> {
     match command {
-        Command::Serve | Command::Check | Command::Sim(_) => Ok(()),
+        Command::Serve | Command::Check | Command::Sim(_) | Command::Radius(_) => Ok(()),
         Command::Setting(command) => setting::run(desk, command).await,
         Command::Operator(command) => operator::run(desk, command).await,
         Command::User(command) => user::run(desk, command).await,

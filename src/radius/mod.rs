@@ -11,8 +11,10 @@
 //! | `decode`, `reply` | packets into words of the domain, and answers into packets |
 //! | `dropped` | why there is no answer |
 //! | [`coa`] | ends a connection on its router |
+//! | [`client`], [`view`] | a request for trying by hand, and packets in words |
 
 mod call;
+pub mod client;
 pub mod coa;
 mod decode;
 mod dropped;
@@ -22,6 +24,7 @@ pub mod listener;
 mod peers;
 mod reply;
 pub mod server;
+pub mod view;
 
 pub use coa::Cutters;
 pub use listener::Listener;

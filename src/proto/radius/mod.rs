@@ -7,6 +7,7 @@
 //! | [`packet`] | a borrowed, checked view of a datagram |
 //! | [`build`] | writing a packet |
 //! | [`sign`] | Authenticators and Message-Authenticator: make and verify |
+//! | [`dialer`] | the dialler's half of a log-in |
 //! | [`hide`] | User-Password and MPPE keys: hide and reveal |
 //! | [`eap`] | EAP packets, EAP-MSCHAPv2, and the server's side of one such log-in |
 //!
@@ -18,6 +19,7 @@ pub mod attribute;
 pub mod build;
 pub mod code;
 pub mod eap;
+pub mod dialer;
 pub mod hide;
 pub mod packet;
 pub mod sign;

@@ -4,15 +4,15 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use super::config::RequireMessageAuth;
-use super::dial::{Dial, Encryption, HangUp, Method, Service};
+use super::dial::{Dial, Encryption, HangUp, Service};
 use super::radius::{Entry, span};
 use super::state::path;
 use super::tunnel::{Authentic, Grant};
 use super::{Inner, lock};
-use crate::crypto::{chap, mppe, mschap, same};
 use crate::entropy::{Entropy, SystemEntropy};
+use crate::proto::radius::dialer::{Dialer, Nonces, Shown};
 use crate::proto::radius::{
-    AttributeType, BuildError, Code, Packet, PacketBuilder, SharedSecret, Signature, VendorType, hide, sign,
+    AttributeType, BuildError, Code, Packet, PacketBuilder, SharedSecret, Signature, VendorType, sign,
 };
 
 /// All that is random in one attempt, so that every transmission is the same.
@@ -20,32 +20,28 @@ pub(super) struct Attempt<'a> {
     pub(super) dial: &'a Dial,
     session_id: &'a str,
     nas_port: u32,
-    authenticator: [u8; 16],
-    ident: u8,
-    challenge: [u8; 16],
-    peer_challenge: [u8; 16],
+    nonces: Nonces,
 }
 
 impl<'a> Attempt<'a> {
     pub(super) fn new(dial: &'a Dial, session_id: &'a str, nas_port: u32) -> Self {
         let entropy: &dyn Entropy = &SystemEntropy;
-        let [ident] = entropy.bytes();
-        Self {
-            dial,
-            session_id,
-            nas_port,
-            authenticator: entropy.bytes(),
-            ident,
-            challenge: entropy.bytes(),
-            peer_challenge: entropy.bytes(),
-        }
+        let [identifier] = entropy.bytes();
+        let (authenticator, challenge, peer_challenge) = (entropy.bytes(), entropy.bytes(), entropy.bytes());
+        let nonces = Nonces { authenticator, identifier, challenge, peer_challenge };
+        Self { dial, session_id, nas_port, nonces }
+    }
+
+    fn dialer(&self) -> Dialer<'_> {
+        let Dial { user, password, method, .. } = self.dial;
+        Dialer { name: user.as_bytes(), password, method: *method, nonces: &self.nonces }
     }
 
     pub(super) fn request(&self, router: &Inner, identifier: u8, entry: &Entry) -> Vec<u8> {
         let mut packet = PacketBuilder::new(Code::ACCESS_REQUEST, identifier, entry.opening());
         // The same attributes went into a probe before, so they fit.
         let _ = self.push(router, &mut packet, &entry.secret);
-        sign::sign_request(packet, &self.authenticator, &entry.secret)
+        sign::sign_request(packet, &self.nonces.authenticator, &entry.secret)
     }
 
     /// The attributes of RouterOS's manual for PPP.
@@ -56,59 +52,8 @@ impl<'a> Attempt<'a> {
         secret: &SharedSecret,
     ) -> Result<(), BuildError> {
         push_session(packet, self.dial, self.session_id, self.nas_port)?;
-        self.push_proof(packet, secret)?;
+        self.dialer().push(packet, secret)?;
         router.push_identity(packet)
-    }
-
-    fn push_proof(&self, packet: &mut PacketBuilder, secret: &SharedSecret) -> Result<(), BuildError> {
-        let password = self.dial.password.expose();
-        match self.dial.method {
-            Method::Pap => {
-                let hidden = hide::hide_password(password, &self.authenticator, secret)
-                    .map_err(|_| BuildError::ValueTooLong(AttributeType::USER_PASSWORD))?;
-                packet.push(AttributeType::USER_PASSWORD, &hidden)?;
-            }
-            Method::Chap => {
-                let response = chap::response(self.ident, password, &self.challenge);
-                packet.push(AttributeType::CHAP_PASSWORD, &[&[self.ident][..], &response].concat())?;
-                packet.push(AttributeType::CHAP_CHALLENGE, &self.challenge)?;
-            }
-            Method::MsChapV1 => {
-                let response = mschap::challenge_response(&self.short_challenge(), &self.nt_hash());
-                let value = [&[self.ident, 1][..], &[0; 24], &response].concat();
-                packet.push_vendor(VendorType::MS_CHAP_CHALLENGE, &self.short_challenge())?;
-                packet.push_vendor(VendorType::MS_CHAP_RESPONSE, &value)?;
-            }
-            Method::MsChapV2 => {
-                let response = self.nt_response_v2();
-                let value = [&[self.ident, 0][..], &self.peer_challenge, &[0; 8], &response].concat();
-                packet.push_vendor(VendorType::MS_CHAP_CHALLENGE, &self.challenge)?;
-                packet.push_vendor(VendorType::MS_CHAP2_RESPONSE, &value)?;
-            }
-        }
-        if let (Method::MsChapV1 | Method::MsChapV2, Some(domain)) = (self.dial.method, self.dial.domain()) {
-            packet.push_vendor(VendorType::MS_CHAP_DOMAIN, domain.as_bytes())?;
-        }
-        Ok(())
-    }
-
-    fn short_challenge(&self) -> [u8; 8] {
-        let mut short = [0; 8];
-        short.copy_from_slice(&self.challenge[..8]);
-        short
-    }
-
-    fn nt_hash(&self) -> [u8; 16] {
-        mschap::nt_hash(self.dial.password.expose_str().unwrap_or_default())
-    }
-
-    fn exchange(&self) -> mschap::Exchange<'_> {
-        let user = self.dial.name_without_domain().as_bytes();
-        mschap::Exchange { peer: &self.peer_challenge, authenticator: &self.challenge, user }
-    }
-
-    fn nt_response_v2(&self) -> [u8; 24] {
-        mschap::nt_response_v2(&self.exchange(), &self.nt_hash())
     }
 
     /// Whether the router takes a reply as one: its code, its Authenticator, its Message-Authenticator.
@@ -116,7 +61,7 @@ impl<'a> Attempt<'a> {
         if !matches!(reply.code(), Code::ACCESS_ACCEPT | Code::ACCESS_REJECT | Code::ACCESS_CHALLENGE) {
             return false;
         }
-        match (sign::check_reply(reply, &self.authenticator, &entry.secret), entry.require()) {
+        match (sign::check_reply(reply, &self.nonces.authenticator, &entry.secret), entry.require()) {
             (Ok(Signature::Present), _) | (Ok(Signature::Absent), RequireMessageAuth::No) => true,
             (Ok(Signature::Absent), RequireMessageAuth::YesForRequestResp) | (Err(_), _) => false,
         }
@@ -124,55 +69,13 @@ impl<'a> Attempt<'a> {
 
     /// What the client does not like in an Accept.
     pub(super) fn complaint(&self, accept: &Packet<'_>, secret: &SharedSecret) -> Option<HangUp> {
-        match self.dial.method {
-            Method::Pap | Method::Chap => match self.dial.encryption {
-                Encryption::Optional => None,
-                Encryption::Demanded => Some(HangUp::KeysMissing), // there is nothing to make keys of
-            },
-            Method::MsChapV1 => self.chap_keys_complaint(accept, secret),
-            Method::MsChapV2 => self.success_complaint(accept).or_else(|| self.keys_complaint(accept, secret)),
-        }
-    }
-
-    fn success_complaint(&self, accept: &Packet<'_>) -> Option<HangUp> {
-        let Some(success) = accept.vendor(VendorType::MS_CHAP2_SUCCESS) else {
-            return Some(HangUp::SuccessMissing);
-        };
-        let text = mschap::authenticator_response(&self.exchange(), &self.nt_hash(), &self.nt_response_v2());
-        let expected = [&[self.ident][..], &text].concat();
-        // A server may append ` M=message`.
-        let given = success.get(..expected.len()).unwrap_or(success);
-        (!same(given, &expected)).then_some(HangUp::SuccessWrong)
-    }
-
-    fn keys_complaint(&self, accept: &Packet<'_>, secret: &SharedSecret) -> Option<HangUp> {
-        let send = accept.vendor(VendorType::MS_MPPE_SEND_KEY);
-        let recv = accept.vendor(VendorType::MS_MPPE_RECV_KEY);
-        let (Some(send), Some(recv)) = (send, recv) else {
-            return self.without_keys(send.or(recv));
-        };
-        let keys = mppe::StartKeys::new(&self.nt_hash(), &self.nt_response_v2());
-        let is = |hidden, key: &[u8; 16]| {
-            hide::reveal_key(hidden, &self.authenticator, secret).is_ok_and(|given| same(given.expose(), key))
-        };
-        (!(is(send, &keys.send) && is(recv, &keys.recv))).then_some(HangUp::KeysWrong)
-    }
-
-    fn chap_keys_complaint(&self, accept: &Packet<'_>, secret: &SharedSecret) -> Option<HangUp> {
-        let Some(hidden) = accept.vendor(VendorType::MS_CHAP_MPPE_KEYS) else {
-            return self.without_keys(None);
-        };
-        let expected = mppe::chap_mppe_keys(&self.nt_hash());
-        let given = hide::reveal_chap_keys(hidden, &self.authenticator, secret);
-        // The first 8 octets are of the LM hash, which no modern server keeps.
-        let right = given.is_ok_and(|given| same(&given[8..24], &expected[8..24]));
-        (!right).then_some(HangUp::KeysWrong)
-    }
-
-    fn without_keys(&self, half: Option<&[u8]>) -> Option<HangUp> {
-        match self.dial.encryption {
-            Encryption::Demanded => Some(HangUp::KeysMissing),
-            Encryption::Optional => half.map(|_| HangUp::KeysMissing),
+        let dialer = self.dialer();
+        match (dialer.success(accept), dialer.keys(accept, secret), self.dial.encryption) {
+            (Shown::Missing, ..) => Some(HangUp::SuccessMissing),
+            (Shown::Wrong, ..) => Some(HangUp::SuccessWrong),
+            (_, Shown::Wrong, _) => Some(HangUp::KeysWrong),
+            (_, Shown::Missing, _) | (_, Shown::Nothing, Encryption::Demanded) => Some(HangUp::KeysMissing),
+            (_, Shown::Nothing, Encryption::Optional) | (_, Shown::Right, _) => None,
         }
     }
 

@@ -11,6 +11,7 @@ use super::transport::{Asked, Count};
 use super::tunnel::{self, Grant, Tunnel};
 use super::user_manager::{self, Verdict};
 use super::{Inner, lock, profile};
+pub use crate::proto::radius::dialer::Method;
 use crate::proto::radius::{AttributeType, Code, Packet, PacketBuilder, VendorType};
 use crate::secret::Secret;
 
@@ -50,27 +51,9 @@ impl Dial {
         }
     }
 
-    /// The name as MS-CHAPv2 hashes it: without a leading `DOMAIN\`.
-    pub(super) fn name_without_domain(&self) -> &str {
-        self.user.rsplit_once('\\').map_or(&self.user, |(_, name)| name)
-    }
-
     pub(super) fn domain(&self) -> Option<&str> {
         self.user.split_once('\\').map(|(domain, _)| domain)
     }
-}
-
-/// How the password is proven.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Method {
-    /// In clear to the router.
-    Pap,
-    /// MD5 of a challenge.
-    Chap,
-    /// RFC 2433.
-    MsChapV1,
-    /// RFC 2759.
-    MsChapV2,
 }
 
 /// Which VPN.
