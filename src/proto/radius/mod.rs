@@ -18,8 +18,8 @@
 pub mod attribute;
 pub mod build;
 pub mod code;
-pub mod eap;
 pub mod dialer;
+pub mod eap;
 pub mod hide;
 pub mod packet;
 pub mod sign;
