@@ -229,6 +229,22 @@ fn what_does_not_exist_is_refused_by_name() {
 }
 
 #[test]
+fn attributes_of_own_dictionaries_are_taken_and_missed_when_they_are_gone() {
+    let office = Office::new();
+    office.done("user add --telegram-id 1001 --name Ann --approved");
+    office.done("account add ann --user 1001");
+    assert!(office.refused("account attribute ann Our-Floor=3").contains("no attribute has this name"));
+    office.write(
+        "dictionary.ours",
+        "VENDOR Ours 32473\nBEGIN-VENDOR Ours\nATTRIBUTE Our-Floor 1 byte\nEND-VENDOR Ours\n",
+    );
+    office.write("radius.toml", "[radius]\ndictionaries = \".\"\n");
+    assert!(office.done("account attribute ann Our-Floor=3").contains("Our-Floor = 3"));
+    office.write("radius.toml", "");
+    assert!(office.refused("account attribute ann").contains("Our-Floor is stored that no dictionary defines"));
+}
+
+#[test]
 fn a_setting_says_what_is_allowed() {
     let office = Office::new();
     let message = office.refused("setting set session_hours 169");

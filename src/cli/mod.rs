@@ -24,7 +24,7 @@ mod sim;
 mod table;
 mod user;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 
@@ -32,7 +32,8 @@ pub use self::failure::Failure;
 
 use self::desk::Desk;
 use self::output::Out;
-use crate::config::Config;
+use crate::config::{Config, with_own_dictionaries};
+use crate::dictionary::Dictionary;
 
 /// RADIUS server that lets a MikroTik VPN log-in through only after a yes in Telegram.
 #[derive(Debug, Parser)]
@@ -117,7 +118,7 @@ pub async fn run(cli: Cli) -> Result<(), Failure> {
     if let Command::Radius(command) = &cli.command {
         return radius::run(command, &cli.config).await;
     }
-    let config = Config::load(&cli.config)?;
+    let config = load(&cli.config)?;
     if let Command::Check = cli.command {
         return Out::standard().text(&config.to_string());
     }
@@ -125,6 +126,16 @@ pub async fn run(cli: Cli) -> Result<(), Failure> {
     let done = at(&desk, cli.command).await;
     desk.close().await;
     done
+}
+
+/// The configuration, with its dictionaries in force.
+fn load(file: &Path) -> Result<Config, Failure> {
+    let config = Config::load(file)?;
+    if let Some(folder) = &config.radius.dictionaries {
+        // Nobody else installs one in this program.
+        let _first = Dictionary::install(with_own_dictionaries(folder)?);
+    }
+    Ok(config)
 }
 
 async fn at(desk: &Desk, command: Command) -> Result<(), Failure> {

@@ -8,11 +8,12 @@ use std::sync::Arc;
 
 use tracing_subscriber::EnvFilter;
 
-use super::Failure;
 use super::output::Out;
+use super::{Failure, load};
 use crate::app;
 use crate::clock::SystemClock;
 use crate::config::{Config, EXAMPLE, Log, LogFormat};
+use crate::dictionary::{Dictionary, Skipped};
 use crate::domain::operator::Role;
 use crate::entropy::{Entropy, SystemEntropy};
 use crate::open::open_store;
@@ -23,8 +24,9 @@ const OWNER_ONLY: u32 = 0o600;
 
 pub(super) async fn run(file: &Path) -> Result<(), Failure> {
     let made = make(file, EXAMPLE)?;
-    let config = Config::load(file)?;
+    let config = load(file)?;
     start_log(config.log);
+    tell_of_dictionaries();
     let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
     let store = open_store(&config, &SystemClock, entropy.clone()).await?;
     let mut notes: Vec<String> = made.into_iter().collect();
@@ -50,6 +52,17 @@ pub(super) fn make(file: &Path, example: &str) -> Result<Option<String>, Failure
         // It may be there and not ours to write: reading it says what is wrong.
         Err(_) if file.exists() => Ok(None),
         Err(error) => Err(Failure::because(format!("{}: cannot be made: {error}", file.display()))),
+    }
+}
+
+/// What of the operator's own dictionaries is of no use, in one line; each at the level debug.
+fn tell_of_dictionaries() {
+    let skipped = Dictionary::current().skipped();
+    for Skipped { file, line, what, why } in skipped {
+        tracing::debug!(file, line, what, why, "a line of a dictionary is passed over");
+    }
+    if !skipped.is_empty() {
+        tracing::info!(lines = skipped.len(), "lines of dictionaries are passed over; the level debug names them");
     }
 }
 

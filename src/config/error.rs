@@ -3,6 +3,8 @@
 use std::io::ErrorKind;
 use std::path::PathBuf;
 
+use crate::dictionary::DictionaryError;
+
 /// A mistake in the configuration. No text of it has a secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ConfigError {
@@ -43,6 +45,14 @@ pub enum ConfigError {
         value: String,
         /// What is allowed.
         expected: &'static str,
+    },
+    /// A dictionary of the operator's own.
+    #[error("{}: {error}", folder.display())]
+    Dictionary {
+        /// The folder.
+        folder: PathBuf,
+        /// File, line, and what is wrong there.
+        error: DictionaryError,
     },
     /// The file named by `token_file` has no token.
     #[error("{}: expected one line with a bot token like 123456:ABC-def", file.display())]

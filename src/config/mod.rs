@@ -3,6 +3,7 @@
 //! The defaults are the text of `radius.example.toml`, which the program carries: a key exists if it stands there. The
 //! file is laid over the defaults and the environment (`RADGRAM_SECTION__KEY`) over the file.
 
+mod dictionaries;
 mod error;
 mod key_file;
 mod parse;
@@ -18,6 +19,7 @@ use ipnet::IpNet;
 use crate::secret::Secret;
 use source::{Shown, Source};
 
+pub use dictionaries::with_own_dictionaries;
 pub use error::ConfigError;
 pub use key_file::{KeyError, KeyFile, load_or_make_key};
 pub use source::Environment;
@@ -51,6 +53,8 @@ pub struct Radius {
     pub auth_listen: Vec<SocketAddr>,
     /// Accounting.
     pub acct_listen: Vec<SocketAddr>,
+    /// The folder of the operator's own dictionaries.
+    pub dictionaries: Option<PathBuf>,
 }
 
 /// The web UI.
@@ -205,6 +209,9 @@ fn typed(source: &Source) -> Result<Config, ConfigError> {
         radius: Radius {
             auth_listen: source.some("radius", "auth_listen", parse::SOCKET)?,
             acct_listen: source.some("radius", "acct_listen", parse::SOCKET)?,
+            dictionaries: source
+                .one("radius", "dictionaries", parse::OPTIONAL_FOLDER)?
+                .map(|path| source.directory().join(path)),
         },
         web: Web {
             listen: source.one("web", "listen", parse::SOCKET)?,

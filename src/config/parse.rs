@@ -45,6 +45,9 @@ pub(super) const OPTIONAL_PATH: Kind<Option<PathBuf>> = Kind {
     shown: Shown::Plain,
 };
 
+pub(super) const OPTIONAL_FOLDER: Kind<Option<PathBuf>> =
+    Kind { expected: "the path of a folder, or nothing", ..OPTIONAL_PATH };
+
 pub(super) const DATABASE: Kind<String> =
     Kind { read: database, expected: "sqlite:FILE or postgres://USER:PASSWORD@HOST/NAME", shown: Shown::Hidden };
 

@@ -13,6 +13,8 @@ impl fmt::Display for Config {
         writeln!(formatter, "[radius]")?;
         writeln!(formatter, "auth_listen = {}", list(&self.radius.auth_listen))?;
         writeln!(formatter, "acct_listen = {}", list(&self.radius.acct_listen))?;
+        let dictionaries = self.radius.dictionaries.as_deref().unwrap_or(Path::new(""));
+        writeln!(formatter, "dictionaries = {}", quoted(dictionaries.display()))?;
         writeln!(formatter, "\n[web]")?;
         writeln!(formatter, "listen = {}", quoted(self.web.listen))?;
         writeln!(formatter, "trusted_proxies = {}", list(&self.web.trusted_proxies))?;

@@ -1,5 +1,8 @@
 //! RADIUS attributes by name: the dictionary format of `dictionaries/`, typed definitions, values as text.
 //!
+//! What a name means does not change while the program runs: an operator's own files are read once, before anything else
+//! ([`Dictionary::install`]), and from then on definitions are as lasting as the code.
+//!
 //! | module | is |
 //! |---|---|
 //! | [`parse`] | reads the format; errors name file and line |
@@ -9,7 +12,7 @@ pub mod parse;
 pub mod value;
 
 use std::collections::HashMap;
-use std::sync::LazyLock;
+use std::sync::{LazyLock, OnceLock};
 
 pub use parse::{DictionaryError, Wrong};
 pub use value::{Kind, ValueError};
@@ -59,7 +62,37 @@ pub struct Dictionary {
     definitions: Vec<Definition>,
     by_name: HashMap<String, usize>,
     by_number: HashMap<(Option<u32>, u8), usize>,
-    vendors: HashMap<String, u32>,
+    vendors: HashMap<String, Vendor>,
+    skipped: Vec<Skipped>,
+}
+
+/// A vendor as it is declared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Vendor {
+    number: u32,
+    layout: Layout,
+}
+
+/// How a vendor writes its attributes inside type 26.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Layout {
+    /// One octet for the type, one for the length, as RFC 2865 §5.26 recommends.
+    Common,
+    /// Otherwise: radgram cannot write them.
+    Own,
+}
+
+/// A line that was understood and is of no use here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Skipped {
+    /// Name of the file.
+    pub file: String,
+    /// Its line, from 1.
+    pub line: usize,
+    /// What it defines.
+    pub what: String,
+    /// Why it is of no use.
+    pub why: &'static str,
 }
 
 static EMBEDDED: LazyLock<Dictionary> = LazyLock::new(|| {
@@ -67,7 +100,22 @@ static EMBEDDED: LazyLock<Dictionary> = LazyLock::new(|| {
         .expect("a test parses the embedded dictionary")
 });
 
+static INSTALLED: OnceLock<Dictionary> = OnceLock::new();
+
 impl Dictionary {
+    /// The dictionary in force: the one that was installed, else the embedded one.
+    pub fn current() -> &'static Self {
+        INSTALLED.get().unwrap_or_else(|| Self::embedded())
+    }
+
+    /// Puts a dictionary in force; once, before anything is read by it.
+    ///
+    /// # Errors
+    /// The dictionary, if one was installed before.
+    pub fn install(dictionary: Self) -> Result<(), Box<Self>> {
+        INSTALLED.set(dictionary).map_err(Box::new)
+    }
+
     /// The dictionary that the binary carries: the files of `dictionaries/`.
     pub fn embedded() -> &'static Self {
         &EMBEDDED
@@ -78,7 +126,20 @@ impl Dictionary {
     /// # Errors
     /// [`DictionaryError`]: the first thing that is wrong, with file and line.
     pub fn parse(root: &str, load: &dyn Fn(&str) -> Option<String>) -> Result<Self, DictionaryError> {
-        parse::parse(root, load)
+        Self::default().with(root, load)
+    }
+
+    /// This dictionary with a file `root` and what it includes. What both define stays as it is here.
+    ///
+    /// # Errors
+    /// As [`Dictionary::parse`].
+    pub fn with(self, root: &str, load: &dyn Fn(&str) -> Option<String>) -> Result<Self, DictionaryError> {
+        parse::parse(self, root, load)
+    }
+
+    /// What was read and is of no use here.
+    pub fn skipped(&self) -> &[Skipped] {
+        &self.skipped
     }
 
     /// The attribute of this name, in any case.
@@ -98,25 +159,32 @@ impl Dictionary {
 
     /// The number of a vendor, by its name in any case.
     pub fn vendor(&self, name: &str) -> Option<u32> {
+        self.declared(name).map(|vendor| vendor.number)
+    }
+
+    fn declared(&self, name: &str) -> Option<Vendor> {
         self.vendors.get(&name.to_ascii_lowercase()).copied()
     }
 
-    fn add_vendor(&mut self, name: &str, number: u32) -> Result<(), Wrong> {
-        match self.vendors.insert(name.to_ascii_lowercase(), number) {
-            Some(former) if former != number => Err(Wrong::Repeated(name.to_owned())),
+    fn add_vendor(&mut self, name: &str, vendor: Vendor) -> Result<(), Wrong> {
+        match self.vendors.insert(name.to_ascii_lowercase(), vendor) {
+            Some(former) if former != vendor => Err(Wrong::Repeated(name.to_owned())),
             _ => Ok(()),
         }
     }
 
+    /// Adds an attribute. The same name for the same number changes nothing; another name for it is one more.
     fn add(&mut self, definition: Definition) -> Result<(), Wrong> {
         let index = self.definitions.len();
         let name = definition.name.to_ascii_lowercase();
         let number = (definition.vendor, definition.number);
-        if self.by_name.contains_key(&name) || self.by_number.contains_key(&number) {
-            return Err(Wrong::Repeated(definition.name));
+        match self.by_name.get(&name).and_then(|index| self.definitions.get(*index)) {
+            Some(known) if (known.vendor, known.number) == number => return Ok(()),
+            Some(_) => return Err(Wrong::Repeated(definition.name)),
+            None => {}
         }
         self.by_name.insert(name, index);
-        self.by_number.insert(number, index);
+        self.by_number.entry(number).or_insert(index);
         self.definitions.push(definition);
         Ok(())
     }
@@ -125,9 +193,16 @@ impl Dictionary {
         let index = self.by_name.get(&attribute.to_ascii_lowercase());
         let definition = index.and_then(|index| self.definitions.get_mut(*index));
         let definition = definition.ok_or_else(|| Wrong::UnknownAttribute(attribute.to_owned()))?;
-        definition.values.push((name.to_owned(), number));
+        if !definition.values.iter().any(|(known, _)| known.eq_ignore_ascii_case(name)) {
+            definition.values.push((name.to_owned(), number));
+        }
         Ok(())
     }
+}
+
+/// The text of a file that the binary carries, by its name.
+pub fn embedded_text(name: &str) -> Option<&'static str> {
+    embedded_file(name)
 }
 
 fn embedded_file(name: &str) -> Option<&'static str> {

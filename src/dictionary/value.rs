@@ -1,6 +1,6 @@
 //! Values of attributes as text: what an operator writes, what a log shows. Types of RFC 8044 §3 that we meet.
 
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::{Definition, Hiding, Tagging};
 use crate::crypto::hex;
@@ -18,6 +18,12 @@ pub enum Kind {
     Octets,
     /// A number of 4 octets, or the name of one.
     Integer,
+    /// A number of 1 octet, or the name of one.
+    Byte,
+    /// A number of 2 octets, or the name of one.
+    Short,
+    /// A number of 4 octets that may be negative.
+    Signed,
     /// A number of 8 octets.
     Integer64,
     /// Seconds since 1970, 4 octets.
@@ -28,19 +34,33 @@ pub enum Kind {
     Ipv6,
     /// An IPv6 prefix: a zero octet, the length, the address's leading octets (RFC 3162 §2.3).
     Ipv6Prefix,
+    /// An IPv4 prefix: a zero octet, the length, the address (RFC 8044 §3.11).
+    Ipv4Prefix,
+    /// An IPv4 or an IPv6 address.
+    Ip,
     /// An interface id of 8 octets, written `0x…`.
     InterfaceId,
+    /// A MAC address of 6 octets, written `0x…`.
+    Ether,
 }
 
 impl Kind {
     pub(super) fn named(name: &str) -> Option<Self> {
+        // A length in brackets says how long values are; what is longer or shorter is the operator's own choice.
+        let name = name.split_once('[').map_or(name, |(name, _)| name);
         Some(match name {
-            "string" => Self::Text,
-            "octets" => Self::Octets,
-            "integer" => Self::Integer,
-            "integer64" => Self::Integer64,
+            "string" | "text" => Self::Text,
+            "octets" | "abinary" => Self::Octets,
+            "integer" | "uint32" | "time_delta" => Self::Integer,
+            "byte" | "uint8" => Self::Byte,
+            "short" | "uint16" => Self::Short,
+            "signed" | "int32" => Self::Signed,
+            "integer64" | "uint64" => Self::Integer64,
             "date" => Self::Date,
-            "ipaddr" => Self::Ipv4,
+            "ipaddr" | "ipv4addr" => Self::Ipv4,
+            "ipv4prefix" => Self::Ipv4Prefix,
+            "combo-ip" | "combo-ipaddr" => Self::Ip,
+            "ether" => Self::Ether,
             "ipv6addr" => Self::Ipv6,
             "ipv6prefix" => Self::Ipv6Prefix,
             "ifid" => Self::InterfaceId,
@@ -54,7 +74,13 @@ impl Kind {
             Self::Text => "any text",
             Self::Octets => "0x and hexadecimal digits",
             Self::Integer | Self::Date => "a number from 0 to 4294967295, or its name",
+            Self::Byte => "a number from 0 to 255, or its name",
+            Self::Short => "a number from 0 to 65535, or its name",
+            Self::Signed => "a number from -2147483648 to 2147483647",
             Self::Integer64 => "a number",
+            Self::Ipv4Prefix => "a prefix like 192.0.2.0/24",
+            Self::Ip => "an address like 192.0.2.1 or 2001:db8::1",
+            Self::Ether => "0x and 12 hexadecimal digits",
             Self::Ipv4 => "an address like 192.0.2.1",
             Self::Ipv6 => "an address like 2001:db8::1",
             Self::Ipv6Prefix => "a prefix like 2001:db8::/56",
@@ -121,11 +147,20 @@ impl Definition {
             Kind::Text => text.as_bytes().to_vec(),
             Kind::Octets => hex::decode(text.strip_prefix("0x")?)?,
             Kind::Integer | Kind::Date => self.number(text)?.to_be_bytes().to_vec(),
+            Kind::Byte => u8::try_from(self.number(text)?).ok()?.to_be_bytes().to_vec(),
+            Kind::Short => u16::try_from(self.number(text)?).ok()?.to_be_bytes().to_vec(),
+            Kind::Signed => text.parse::<i32>().ok()?.to_be_bytes().to_vec(),
             Kind::Integer64 => text.parse::<u64>().ok()?.to_be_bytes().to_vec(),
             Kind::Ipv4 => text.parse::<Ipv4Addr>().ok()?.octets().to_vec(),
             Kind::Ipv6 => text.parse::<Ipv6Addr>().ok()?.octets().to_vec(),
             Kind::Ipv6Prefix => prefix_octets(text)?,
+            Kind::Ipv4Prefix => v4_prefix_octets(text)?,
+            Kind::Ip => match text.parse::<IpAddr>().ok()? {
+                IpAddr::V4(address) => address.octets().to_vec(),
+                IpAddr::V6(address) => address.octets().to_vec(),
+            },
             Kind::InterfaceId => hex::decode(text.strip_prefix("0x")?).filter(|octets| octets.len() == 8)?,
+            Kind::Ether => hex::decode(text.strip_prefix("0x")?).filter(|octets| octets.len() == 6)?,
         })
     }
 
@@ -153,11 +188,19 @@ impl Definition {
             Kind::Text => std::str::from_utf8(octets).ok().filter(|text| !text.contains(char::is_control))?.to_owned(),
             Kind::Octets => return None,
             Kind::Integer | Kind::Date => self.name_of(u32::from_be_bytes(octets.try_into().ok()?)),
+            Kind::Byte => self.name_of(u8::from_be_bytes(octets.try_into().ok()?).into()),
+            Kind::Short => self.name_of(u16::from_be_bytes(octets.try_into().ok()?).into()),
+            Kind::Signed => i32::from_be_bytes(octets.try_into().ok()?).to_string(),
             Kind::Integer64 => u64::from_be_bytes(octets.try_into().ok()?).to_string(),
             Kind::Ipv4 => Ipv4Addr::from(<[u8; 4]>::try_from(octets).ok()?).to_string(),
             Kind::Ipv6 => Ipv6Addr::from(<[u8; 16]>::try_from(octets).ok()?).to_string(),
             Kind::Ipv6Prefix => prefix_text(octets)?,
-            Kind::InterfaceId => return None,
+            Kind::Ipv4Prefix => v4_prefix_text(octets)?,
+            Kind::Ip => match octets.len() {
+                4 => Ipv4Addr::from(<[u8; 4]>::try_from(octets).ok()?).to_string(),
+                _ => Ipv6Addr::from(<[u8; 16]>::try_from(octets).ok()?).to_string(),
+            },
+            Kind::InterfaceId | Kind::Ether => return None,
         })
     }
 
@@ -165,6 +208,22 @@ impl Definition {
         let named = self.values.iter().find(|(_, value)| *value == number);
         named.map_or_else(|| number.to_string(), |(name, _)| name.clone())
     }
+}
+
+fn v4_prefix_octets(text: &str) -> Option<Vec<u8>> {
+    let (address, length) = text.split_once('/')?;
+    let address: Ipv4Addr = address.parse().ok()?;
+    let length: u8 = length.parse().ok().filter(|length| *length <= 32)?;
+    if length < 32 && u32::from(address) << length != 0 {
+        return None;
+    }
+    Some([&[0, length], address.octets().as_slice()].concat())
+}
+
+fn v4_prefix_text(octets: &[u8]) -> Option<String> {
+    let ([_, length], address) = octets.split_first_chunk::<2>()?;
+    let address = Ipv4Addr::from(<[u8; 4]>::try_from(address).ok()?);
+    (*length <= 32).then(|| format!("{address}/{length}"))
 }
 
 fn prefix_octets(text: &str) -> Option<Vec<u8>> {
@@ -215,6 +274,30 @@ mod tests {
         check("Framed-Interface-Id", "0x0000000000000001", "0000000000000001");
         check("Tunnel-Type", "L2TP", "00000003");
         check("Tunnel-Private-Group-Id", "7", "0037");
+    }
+
+    #[test]
+    fn rarer_types_go_there_and_back_too() {
+        let text = "ATTRIBUTE B 1 byte\nVALUE B Two 2\nATTRIBUTE S 2 short\nATTRIBUTE N 3 signed\nATTRIBUTE P 4 ipv4prefix\n\
+                    ATTRIBUTE A 5 combo-ip\nATTRIBUTE E 6 ether";
+        let own = Dictionary::parse("own", &|_| Some(text.to_owned())).unwrap();
+        for (name, text, octets) in [
+            ("B", "Two", "02"),
+            ("S", "65535", "ffff"),
+            ("N", "-2", "fffffffe"),
+            ("P", "192.0.2.0/24", "0018c0000200"),
+            ("A", "192.0.2.1", "c0000201"),
+            ("A", "2001:db8::1", "20010db8000000000000000000000001"),
+            ("E", "0x0a0b0c0d0e0f", "0a0b0c0d0e0f"),
+        ] {
+            let (definition, octets) = (own.named(name).unwrap(), hex::decode(octets).unwrap());
+            assert_eq!((definition.encode(text), definition.decode(&octets)), (Ok(octets), text.to_owned()));
+        }
+        for (name, text) in
+            [("B", "256"), ("S", "-1"), ("N", "2147483648"), ("P", "192.0.2.1/24"), ("A", "x"), ("E", "0x00")]
+        {
+            assert!(own.named(name).unwrap().encode(text).is_err(), "{name} {text}");
+        }
     }
 
     #[test]

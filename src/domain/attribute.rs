@@ -93,7 +93,7 @@ impl ReplyAttribute {
     /// No such attribute, one that cannot be set, or a value that it does not take.
     pub fn parse(name: &str, value: &str) -> Result<Self, AttributeRefused> {
         let unknown = || AttributeRefused::Unknown(one_line(name));
-        let definition = Dictionary::embedded().named(name.trim()).ok_or_else(unknown)?;
+        let definition = Dictionary::current().named(name.trim()).ok_or_else(unknown)?;
         if let Some(why) = reserved(definition) {
             return Err(AttributeRefused::Reserved { name: &definition.name, why });
         }

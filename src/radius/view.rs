@@ -23,9 +23,9 @@ pub struct View<'a> {
 }
 
 impl<'a> View<'a> {
-    /// By the dictionary that the program carries.
+    /// By the dictionary in force.
     pub fn of(packet: &'a Packet<'a>) -> Self {
-        Self { packet, dictionary: Dictionary::embedded() }
+        Self { packet, dictionary: Dictionary::current() }
     }
 
     fn attribute(&self, attribute: &Attribute<'_>) -> Vec<String> {

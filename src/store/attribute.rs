@@ -5,15 +5,19 @@ use std::collections::HashMap;
 use sqlx::AnyConnection;
 use sqlx::any::AnyRow;
 
-use super::error::Result;
+use super::error::{Result, StoreError};
 use super::field::{Fields, each};
 use super::{Noun, Reader, Tx};
-use crate::domain::attribute::{ReplyAttribute, ReplyAttributes, Subject};
+use crate::domain::attribute::{AttributeRefused, ReplyAttribute, ReplyAttributes, Subject};
 use crate::domain::id::{AccountId, GroupId};
 
 fn read(row: &AnyRow) -> Result<ReplyAttribute> {
     let fields = Fields::of("attributes", row);
-    ReplyAttribute::parse(&fields.text("name")?, &fields.text("value")?).map_err(|_| fields.corrupt("value"))
+    let name = fields.text("name")?;
+    ReplyAttribute::parse(&name, &fields.text("value")?).map_err(|refused| match refused {
+        AttributeRefused::Unknown(_) => StoreError::UnknownAttribute(name),
+        _ => fields.corrupt("value"),
+    })
 }
 
 async fn of(sql: &mut AnyConnection, subject: Subject) -> Result<ReplyAttributes> {

@@ -30,6 +30,12 @@ pub enum StoreError {
         /// Its column.
         column: &'static str,
     },
+    /// A reply attribute that no dictionary has any more.
+    #[error(
+        "a reply attribute {0} is stored that no dictionary defines; put the file that defined it back into the folder of \
+         [radius] dictionaries, or into the folder that it now names"
+    )]
+    UnknownAttribute(String),
     /// A stored setting that its definition does not take.
     #[error("settings: {0}")]
     Setting(#[from] crate::domain::setting::BadValue),
@@ -73,7 +79,7 @@ impl StoreError {
     /// Whether the same thing tried again fails again: the row or the value is bad, not the moment.
     pub fn is_lasting(&self) -> bool {
         match self {
-            Self::Corrupt { .. } | Self::Setting(_) | Self::Sealed { .. } => true,
+            Self::Corrupt { .. } | Self::UnknownAttribute(_) | Self::Setting(_) | Self::Sealed { .. } => true,
             Self::Driver(error) => error.as_database_error().is_some_and(|error| {
                 // PostgreSQL's class 22: a value that a column does not take.
                 let refused = error.code().is_some_and(|code| code.len() == 5 && code.starts_with("22"));

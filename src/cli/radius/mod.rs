@@ -12,12 +12,13 @@ use clap::{Args, Subcommand, ValueEnum};
 use self::request::{Request, Sent};
 use super::desk::Desk;
 use super::output::Out;
-use super::{Failure, input};
+use super::{Failure, input, load};
 use crate::config::Config;
 use crate::proto::radius::dialer::{Method, Shown};
 use crate::proto::radius::{Code, Packet, SharedSecret, Signature};
 use crate::radius::client::{self, Reply, Sending};
 use crate::radius::view::View;
+use crate::secret::Secret;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -174,8 +175,10 @@ impl Test {
 
 pub(super) async fn run(command: &Command, config: &Path) -> Result<(), Failure> {
     let Command::Test(test) = command;
+    // It works without a configuration, too: then the dictionaries are those that the program carries.
+    let config = if config.exists() { Some(load(config)?) } else { None };
     let common = test.common();
-    let secret = SharedSecret::new(secret(common, config).await?);
+    let secret = SharedSecret::new(secret(common, config.as_ref()).await?);
     let sending = Sending {
         server: server(&common.server, test.port())?,
         source: common.source,
@@ -190,9 +193,10 @@ pub(super) async fn run(command: &Command, config: &Path) -> Result<(), Failure>
     conclude(&sent, &reply, &secret)
 }
 
-async fn secret(common: &Common, config: &Path) -> Result<crate::secret::Secret, Failure> {
+async fn secret(common: &Common, config: Option<&Config>) -> Result<Secret, Failure> {
     let Some(name) = &common.router else { return input::known_secret("shared secret") };
-    let desk = Desk::open(&Config::load(config)?).await?;
+    let missing = || Failure::because("--router needs a configuration: see --config");
+    let desk = Desk::open(config.ok_or_else(missing)?).await?;
     let found = desk.router(name).await.map(|router| router.secret);
     desk.close().await;
     found

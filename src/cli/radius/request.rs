@@ -180,7 +180,7 @@ fn push_named(packet: &mut PacketBuilder, definition: &Definition, octets: &[u8]
 fn attribute(typed: &str) -> Result<(&'static Definition, Vec<u8>), Failure> {
     let bad = |why: String| Failure::because(format!("--attribute {typed}: {why}"));
     let (name, value) = typed.split_once('=').ok_or_else(|| bad("expected NAME=VALUE".to_owned()))?;
-    let definition = Dictionary::embedded().named(name.trim());
+    let definition = Dictionary::current().named(name.trim());
     let definition = definition.ok_or_else(|| bad("the dictionaries have no such attribute".to_owned()))?;
     let octets = definition.encode(value.trim()).map_err(|error| bad(error.to_string()))?;
     Ok((definition, octets))
