@@ -161,6 +161,10 @@ reasons! {
     HashOnly = "hash_only", "only the NT hash of this password is kept: CHAP cannot be checked, use MS-CHAPv2";
     /// Step 4: too many wrong passwords.
     Guessing = "guessing", "too many wrong passwords from this caller or for this account";
+    /// Step 4: the password lives on a home server, and the router has none.
+    NoHome = "no_home", "the account's password is kept by a home server (User Manager), and none is set for this router";
+    /// Step 4: Access-Challenge of the home server.
+    HomeChallenge = "home_challenge", "the home server asks for more than the password, which a VPN log-in cannot give";
     /// Step 5: bound to nobody.
     Unbound = "unbound", "the account is bound to nobody";
     /// Step 5: the application is open.
@@ -197,7 +201,14 @@ impl Reason {
     pub const fn is_told(self) -> bool {
         !matches!(
             self,
-            Self::NotVpn | Self::UnknownName | Self::WrongPassword | Self::NoProof | Self::HashOnly | Self::Guessing
+            Self::NotVpn
+                | Self::UnknownName
+                | Self::WrongPassword
+                | Self::NoProof
+                | Self::HashOnly
+                | Self::Guessing
+                | Self::NoHome
+                | Self::HomeChallenge
         )
     }
 

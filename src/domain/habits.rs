@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::home::Taken;
 use super::policy::Found;
 
 /// What holds for a router.
@@ -9,10 +10,15 @@ use super::policy::Found;
 pub struct Habits {
     /// How long it waits for an answer: so long a held Access-Request may take.
     pub hold: Duration,
+    /// What is taken of the answers of its home server.
+    pub home_attributes: Taken,
 }
 
 impl Habits {
     pub(super) fn of(found: &Found) -> Self {
-        Self { hold: found.seconds("hold_seconds", 1) }
+        Self {
+            hold: found.seconds("hold_seconds", 1),
+            home_attributes: Taken::parse(found.text("home_attributes")).expect("the setting accepted the names"),
+        }
     }
 }

@@ -8,6 +8,7 @@
 //! | `peers` | the routers with their secrets made ready |
 //! | `duplicate` | what was answered a moment ago |
 //! | `decode`, `reply` | packets into words of the domain, and answers into packets |
+//! | `forward`, `home`, `home_port` | what a home server (User Manager) is asked, and its answers |
 //! | `dropped` | why there is no answer |
 //! | [`coa`] | ends a connection on its router |
 
@@ -16,6 +17,9 @@ pub mod coa;
 mod decode;
 mod dropped;
 mod duplicate;
+mod forward;
+mod home;
+mod home_port;
 pub mod listener;
 mod peers;
 mod reply;
