@@ -94,6 +94,43 @@ fn the_api_is_set_changed_and_forgotten() {
 }
 
 #[test]
+fn a_home_server_is_set_changed_and_taken_away() {
+    let office = Office::new();
+    let secret = format!("{SECRET}\n");
+    assert!(office.refused("router home office --address router", &secret).contains("expected an address"));
+    assert!(office.refused("router home office --address 192.0.2.1 --keep-secret", "").contains("secret is missing"));
+    assert!(office.refused("router home office --none", "").contains("has no home server"));
+    let said = office.done("router home office --address 192.0.2.1 --timeout-ms 700", &secret);
+    let expected =
+        "router office: home server 192.0.2.1:1812, 700 ms for each of two tries, Message-Authenticator auto\n";
+    assert_eq!(said, expected);
+    assert_eq!(office.router()["home"], "192.0.2.1:1812");
+    let said = office.done("router home office --address 192.0.2.1 --keep-secret --message-authenticator require", "");
+    assert!(said.contains("700 ms") && said.contains("Message-Authenticator require"), "{said}");
+    let moved = office.refused("router home office --address 192.0.2.2 --keep-secret", "");
+    assert!(moved.contains("secret is missing"), "it is not used elsewhere: {moved}");
+
+    office.done("account add ann", "");
+    let kept = |office: &Office| {
+        let list: serde_json::Value = serde_json::from_str(&office.done("account list --json", "")).unwrap();
+        (list[0]["source"].as_str().unwrap().to_owned(), list[0]["password"].as_str().unwrap().to_owned())
+    };
+    office.done("account source ann user_manager", "");
+    assert_eq!(kept(&office), ("user_manager".to_owned(), "home server".to_owned()));
+    assert!(office.refused("account source ann user_manager", "").contains("kept so already"));
+    assert!(office.refused("account password ann", &secret).contains("change it there"));
+    office.done("account source ann local", "");
+    assert_eq!(kept(&office), ("local".to_owned(), "none".to_owned()));
+
+    office.done("router home office --none", "");
+    assert_eq!(office.router()["home"], serde_json::Value::Null);
+    for line in ["router home office", "router home office --none --address 192.0.2.1", "account source ann adopted"] {
+        assert_eq!(office.run(line, "").0, 2, "{line}");
+    }
+    assert_eq!(office.run("router home office --address 192.0.2.1 --timeout-ms 49", &secret).0, 2);
+}
+
+#[test]
 fn a_router_that_is_not_reached_says_so_in_one_line() {
     let office = Office::new();
     let commands = [

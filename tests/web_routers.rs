@@ -10,8 +10,9 @@ use radgram::clock::Clock;
 use radgram::domain::account::Switch;
 use radgram::domain::api::{Fingerprint, Trust};
 use radgram::domain::audit::Actor;
+use radgram::domain::home::HomeFault;
 use radgram::domain::id::RouterId;
-use radgram::domain::router::{Leases, Router, Scheme};
+use radgram::domain::router::{Demand, Leases, Router, Scheme};
 use radgram::gate::router_api::{AdmittedBy, ApiFault, ApiState, Command, Finding, Gravity, Menu, Report, Verb};
 use radgram::secret::Secret;
 use radgram::text::one_line;
@@ -311,9 +312,57 @@ async fn each_role_sees_and_does_what_it_may() {
     stranger.headers.insert("sec-fetch-site", "cross-site".parse().unwrap());
     stranger.post("/routers/1/shut-out", &[]).await.assert_forbidden();
     let mut owner = site.logged_in("root").await;
-    for path in ["", "/rules", "/api", "/settings"] {
+    for path in ["", "/rules", "/api", "/home", "/settings"] {
         owner.get(&format!("/routers/99{path}")).await.assert_status(StatusCode::NOT_FOUND);
     }
+}
+
+#[tokio::test]
+async fn a_home_server_is_given_shown_and_taken_away() {
+    let site = Site::start().await;
+    let id = site.router("office", "192.0.2.1").await;
+    let ann = site.account("ann", None).await;
+    let mut browser = site.logged_in("root").await;
+    let typed = |address, secret, wait| {
+        [("home_address", address), ("home_secret", secret), ("home_timeout_ms", wait), ("home_demand", "require")]
+    };
+    browser.get("/routers/1").await.assert_page(&["office"]).assert_lacks(&["<dt>Home server"]);
+    browser
+        .post("/routers/1/home", &typed("router", SECRET, "1"))
+        .await
+        .assert_form(&["id=\"home_address-error\"", "id=\"home_timeout_ms-error\""]);
+    browser.post("/routers/1/home", &typed("192.0.2.1", "", "900")).await.assert_form(&["id=\"home_secret-error\""]);
+    browser.post("/routers/1/home", &typed("192.0.2.1", SECRET, "900")).await.assert_redirect("/routers/1/home");
+    browser
+        .get("/routers/1/home")
+        .await
+        .assert_page(&["value=\"192.0.2.1:1812\"", "value=\"900\"", "not asked yet", "Take the home server away"])
+        .assert_lacks(&[SECRET]);
+    let home = stored(&site, id).await.home.unwrap();
+    assert_eq!((home.timeout, home.message_authenticator), (Duration::from_millis(900), Demand::Require));
+    // Left empty, the secret stays.
+    browser.post("/routers/1/home", &typed("192.0.2.1", "", "800")).await.assert_redirect("/routers/1/home");
+    assert_eq!(stored(&site, id).await.home.unwrap().secret, home.secret);
+
+    let router = stored(&site, id).await;
+    for _ in 0..3 {
+        site.gate.home_failed(&router, router.home.as_ref().unwrap(), HomeFault::Forged).await;
+    }
+    browser.get("/routers/1").await.assert_page(&["<dt>Home server", "dead", "not signed with the secret"]);
+    browser.get("/").await.assert_page(&["192.0.2.1:1812", "href=\"/routers/1\""]);
+
+    browser.post(&format!("/accounts/{ann}/user_manager"), &[]).await.assert_redirect("/accounts");
+    browser.get("/accounts").await.assert_page(&["on the home server", "Password here"]);
+    browser.post(&format!("/accounts/{ann}/local"), &[]).await.assert_redirect("/accounts");
+    browser.get("/accounts").await.assert_page(&["Password on the home server"]);
+
+    let mut operator = site.logged_in("olga").await;
+    operator.get("/routers/1/home").await.assert_forbidden();
+    for path in ["/routers/1/home", "/routers/1/home/remove"] {
+        operator.post(path, &[]).await.assert_forbidden().assert_has(&["role owner"]);
+    }
+    browser.post("/routers/1/home/remove", &[]).await.assert_redirect("/routers/1/home");
+    assert_eq!(stored(&site, id).await.home, None);
 }
 
 #[tokio::test]

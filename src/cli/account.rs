@@ -9,7 +9,7 @@ use super::attribute::{self, Attribute};
 use super::desk::{ACTOR, Desk};
 use super::output::{Line, Out};
 use super::{Failure, ListArgs, import, input};
-use crate::domain::account::{Holder, Lock, Switch};
+use crate::domain::account::{Holder, Lock, Source, Switch};
 use crate::domain::attribute::{ReplyAttributes, Subject};
 use crate::store::account::{AccountLine, PasswordKept};
 
@@ -41,6 +41,15 @@ pub(super) enum Command {
     Unlock(Which),
     /// Set an account's password, one line on standard input: its open session ends.
     Password(Which),
+    /// Say where an account's password is kept: its open session ends. `user_manager`: each log-in is forwarded to the home
+    /// server of its router (`router home`).
+    Source {
+        #[command(flatten)]
+        which: Which,
+        /// Where.
+        #[arg(value_enum)]
+        source: SourceWord,
+    },
     /// Mark an account as having no person behind it (site-to-site, monitoring), or not.
     Machine {
         #[command(flatten)]
@@ -83,6 +92,15 @@ pub(super) enum Mark {
     Off,
 }
 
+#[derive(Debug, Clone, Copy, ValueEnum)]
+#[value(rename_all = "snake_case")]
+pub(super) enum SourceWord {
+    /// By radgram.
+    Local,
+    /// By the home server of the router that is dialled.
+    UserManager,
+}
+
 pub(super) async fn run(desk: &Desk, command: Command) -> Result<(), Failure> {
     match command {
         Command::Add { username, user } => add(desk, &username, user).await,
@@ -104,6 +122,7 @@ pub(super) async fn run(desk: &Desk, command: Command) -> Result<(), Failure> {
             desk.gate.set_password(&ACTOR, account.id, input::secret("password")?).await?;
             desk.say(&format!("account {} has the new password", account.name))
         }
+        Command::Source { which, source } => set_source(desk, &which, source).await,
         Command::Machine { which, mark } => machine(desk, &which, mark).await,
         Command::Attribute { which, change } => {
             let account = desk.account(&which.username).await?;
@@ -155,6 +174,16 @@ async fn machine(desk: &Desk, which: &Which, mark: Mark) -> Result<(), Failure> 
     desk.say(&format!("account {} is {word}", account.name))
 }
 
+async fn set_source(desk: &Desk, which: &Which, word: SourceWord) -> Result<(), Failure> {
+    let account = desk.account(&which.username).await?;
+    let (source, said) = match word {
+        SourceWord::Local => (Source::Local, "is kept by radgram; radgram account password sets it"),
+        SourceWord::UserManager => (Source::UserManager, "is kept by the home server of the router that is dialled"),
+    };
+    desk.gate.set_source(&ACTOR, account.id, source).await?;
+    desk.say(&format!("the password of account {} {said}", account.name))
+}
+
 async fn list(desk: &Desk, args: ListArgs) -> Result<(), Failure> {
     let mut attributes = desk.reader().account_attributes().await?;
     let mut login = |line: AccountLine| {
@@ -189,10 +218,11 @@ impl Login {
             locked: line.account.lock == Lock::Locked,
             machine: line.account.holder == Holder::Machine,
             source: line.account.source.word(),
-            password: match line.password {
-                PasswordKept::Password => "set",
-                PasswordKept::NtHash => "nt hash only",
-                PasswordKept::None => "none",
+            password: match (line.account.source, line.password) {
+                (Source::UserManager, _) => "home server",
+                (Source::Local | Source::Adopted, PasswordKept::Password) => "set",
+                (Source::Local | Source::Adopted, PasswordKept::NtHash) => "nt hash only",
+                (Source::Local | Source::Adopted, PasswordKept::None) => "none",
             },
             comment: line.comment,
             attributes: attribute::lines(attributes),

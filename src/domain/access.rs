@@ -181,6 +181,12 @@ reasons! {
     EapUnwilling = "eap_unwilling", "the client did not take our proof: its password is another, or it speaks EAP differently";
     /// Step 4: too many wrong passwords.
     Guessing = "guessing", "too many wrong passwords from this caller or for this account";
+    /// Step 4: the password lives on a home server, and the router has none.
+    NoHome = "no_home", "the account's password is kept by a home server (User Manager), and none is set for this router";
+    /// Step 4: EAP, and the password lives on a home server.
+    EapAtHome = "eap_at_home", "the account's password is kept by a home server (User Manager), which is not asked about EAP";
+    /// Step 4: Access-Challenge of the home server.
+    HomeChallenge = "home_challenge", "the home server asks for more than the password, which a VPN log-in cannot give";
     /// Step 5: bound to nobody.
     Unbound = "unbound", "the account is bound to nobody";
     /// Step 5: the application is open.
@@ -226,6 +232,9 @@ impl Reason {
                 | Self::EapState
                 | Self::EapUnwilling
                 | Self::Guessing
+                | Self::NoHome
+                | Self::EapAtHome
+                | Self::HomeChallenge
         )
     }
 

@@ -60,11 +60,14 @@ pub enum Source {
     Local,
     /// Read from a router's PPP secret.
     Adopted,
-    /// Known to the router's User Manager only.
+    /// Known to the home server of the router that is dialled, mostly its User Manager: each log-in is forwarded there.
     UserManager,
 }
 
 impl Source {
+    /// All, in the order of forms.
+    pub const ALL: [Source; 3] = [Self::Local, Self::Adopted, Self::UserManager];
+
     /// The word in SQL.
     pub const fn word(self) -> &'static str {
         match self {
@@ -76,7 +79,7 @@ impl Source {
 
     /// From the word.
     pub fn from_word(word: &str) -> Option<Self> {
-        [Self::Local, Self::Adopted, Self::UserManager].into_iter().find(|source| source.word() == word)
+        Self::ALL.into_iter().find(|source| source.word() == word)
     }
 }
 

@@ -224,7 +224,7 @@ const SIGNATURE: &str = "radgram sets it itself: it signs the packet";
 const OF_EXCHANGE: &str = "radgram sets it itself: it ties an answer to its request";
 
 /// Why operators cannot set an attribute; `None` for those that they can.
-const fn reserved(definition: &Definition) -> Option<&'static str> {
+pub(super) const fn reserved(definition: &Definition) -> Option<&'static str> {
     match (definition.vendor, definition.number) {
         (None, number) => reserved_by_rfc(number),
         // MS-Primary-DNS-Server and its three neighbours say nothing of the log-in.

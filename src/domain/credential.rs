@@ -1,5 +1,6 @@
 //! The proof of a password: what a dial brings, what is kept, and whether the one fits the other (RFC 2865, 2433, 2759).
 
+use super::home::Granted;
 use crate::crypto::{self, chap, mschap};
 use crate::secret::Secret;
 
@@ -133,6 +134,8 @@ pub enum Proven {
         /// As above.
         nt_response: [u8; 24],
     },
+    /// By the home server, with what it grants.
+    ByHome(Granted),
 }
 
 /// A proof that does not fit.

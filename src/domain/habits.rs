@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::access::Service;
 use super::credential::Proof;
+use super::home::Taken;
 use super::policy::Found;
 
 /// What holds for a router.
@@ -13,6 +14,8 @@ pub struct Habits {
     pub hold: Duration,
     /// Which log-ins are taken for those of a VPN.
     pub services: Services,
+    /// What is taken of the answers of its home server.
+    pub home_attributes: Taken,
 }
 
 /// Which log-ins are taken for those of a VPN, by Service-Type.
@@ -41,7 +44,11 @@ impl Habits {
             "vpn_and_ipsec" => Services::VpnAndIpsec,
             _ => Services::Vpn,
         };
-        Self { hold: found.seconds("hold_seconds", 1), services }
+        Self {
+            hold: found.seconds("hold_seconds", 1),
+            services,
+            home_attributes: Taken::parse(found.text("home_attributes")).expect("the setting accepted the names"),
+        }
     }
 }
 

@@ -8,6 +8,7 @@ pub mod audit;
 pub mod connection;
 pub mod credential;
 pub mod habits;
+pub mod home;
 pub mod hours;
 pub mod id;
 pub mod operator;

@@ -7,6 +7,7 @@ use ipnet::IpNet;
 
 use super::api::Api;
 use super::attribute::ReplyAttributes;
+use super::home::Home;
 use super::id::{NasId, RouterId};
 use crate::secret::Secret;
 
@@ -38,6 +39,8 @@ pub struct Router {
     pub version: i64,
     /// What an Access-Accept says on this router, unless the account or its group says otherwise.
     pub attributes: Arc<ReplyAttributes>,
+    /// The RADIUS server that knows the passwords of accounts of source `user_manager` here, if there is one.
+    pub home: Option<Arc<Home>>,
 }
 
 /// Who decides about a dial.

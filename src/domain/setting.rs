@@ -3,6 +3,7 @@
 use ipnet::IpNet;
 use jiff::tz::TimeZone;
 
+use super::home::Taken;
 use super::hours::AllowedHours;
 
 /// One setting: its name, what it takes and what it does.
@@ -55,6 +56,8 @@ pub enum Kind {
     Zone,
     /// A Telegram chat id, or `none`.
     Chat,
+    /// Names of attributes separated by commas, or `none`.
+    Attributes,
 }
 
 /// At which levels a setting may be set.
@@ -182,6 +185,12 @@ settings! {
         "With without_session = hold: how long the answer may wait for the person. The router waits three times its timeout.";
     "services", Kind::Choice(&["vpn", "vpn_and_ipsec"]), "vpn", Router,
         "Which log-ins are a VPN's: those with Service-Type Framed or none, or also EAP (IKEv2) whatever Service-Type it says.";
+    "home_attributes", Kind::Attributes,
+        "Framed-IP-Address, Framed-IP-Netmask, Framed-Pool, Framed-Route, Idle-Timeout, Filter-Id, Port-Limit, \
+         Mikrotik-Group, Mikrotik-Rate-Limit, Mikrotik-Recv-Limit, Mikrotik-Recv-Limit-Gigawords, Mikrotik-Xmit-Limit, \
+         Mikrotik-Xmit-Limit-Gigawords, Mikrotik-Total-Limit, Mikrotik-Total-Limit-Gigawords, Mikrotik-Address-List, \
+         Framed-IPv6-Prefix, Framed-IPv6-Pool, Delegated-IPv6-Prefix, Mikrotik-Delegated-IPv6-Pool",
+        Router, "What is taken of the answers of a router's home server, for accounts of source user_manager.";
     "allowed_hours", Kind::Hours, "any", Nearest, "When log-ins are taken, in the time zone below.";
     "source_networks", Kind::Networks, "any", Nearest, "From which networks log-ins are taken.";
     "routers", Kind::Routers, "any", Nearest, "On which routers log-ins are taken.";
@@ -224,6 +233,9 @@ impl Setting {
             Kind::Routers => "any, or names of routers separated by commas".to_owned(),
             Kind::Zone => "a time zone like Europe/Moscow or UTC".to_owned(),
             Kind::Chat => "none, or a Telegram chat id like -1001234567890".to_owned(),
+            Kind::Attributes => {
+                "none, or names like Framed-Pool, Mikrotik-Group, none of which radgram says itself".to_owned()
+            }
         }
     }
 
@@ -242,6 +254,7 @@ impl Setting {
             Kind::Routers => value.len() <= 2000 && !value.is_empty() && !value.chars().any(char::is_control),
             Kind::Zone => value.len() <= 64 && TimeZone::get(value).is_ok(),
             Kind::Chat => value == "none" || value.parse::<i64>().is_ok(),
+            Kind::Attributes => Taken::parse(value).is_ok(),
         };
         if taken { Ok(value.to_owned()) } else { Err(self.bad(value)) }
     }
@@ -297,6 +310,7 @@ mod tests {
             ("time_zone", "Mars/Olympus"),
             ("operators_chat", "@ops"),
             ("use_within_minutes", "0"),
+            ("home_attributes", "Framed-Pool, Class"),
         ] {
             assert!(Setting::named(name).unwrap().accept(value).is_err(), "{name} took {value}");
         }

@@ -9,12 +9,14 @@ use super::Gate;
 use super::class::Class;
 use super::directory::{Found, Known};
 use super::guess::Guesser;
+use super::home::By;
 use crate::clock::Timestamp;
 use crate::domain::access::{Decision, Door, Permit, Reason, Request, Service, Slot, Through};
-use crate::domain::account::candidates;
+use crate::domain::account::{Source, candidates};
 use crate::domain::attribute::{ReplyAttribute, ReplyAttributes};
 use crate::domain::connection::Place;
 use crate::domain::credential::{Proven, Unproven, prove};
+use crate::domain::home::Home;
 use crate::domain::id::{AccountId, ConnectionId, SessionId};
 use crate::domain::policy::Policy;
 use crate::domain::router::Router;
@@ -39,7 +41,12 @@ pub enum Answer {
     Accept(Box<Accept>),
     /// Access-Reject.
     Reject(Reason),
-    /// Nothing: the database cannot be asked. The router tries its next server on silence, never on Reject.
+    /// Access-Reject that does not tell the reason: the password is not proven.
+    Unproven(Reason),
+    /// None yet: the home server is to be asked, and what it says goes to [`Gate::access_forwarded`].
+    Forward(Arc<Home>),
+    /// Nothing: the database cannot be asked, or the home server gave no answer that counts. The router tries its next
+    /// server on silence, never on Reject.
     Silence,
 }
 
@@ -94,13 +101,15 @@ pub(super) enum Errand {
 }
 
 /// What memory made of a dial.
-enum Judged {
+pub(super) enum Judged {
     /// The answer.
     Answer(Answer),
     /// Reject, and ask the person about the caller, if the router named one.
     Knock(Reason, Option<Place>),
     /// The caller must be written to the session first.
     Admit(SessionId, Place),
+    /// The home server must be asked first.
+    Forward(Arc<Home>),
     /// What it was based on changed meanwhile.
     Outdated,
 }
@@ -108,27 +117,37 @@ enum Judged {
 impl Gate {
     /// The answer to a dial, if memory alone knows it.
     pub fn access_now(&self, request: &Request, router: &Router) -> Option<Answer> {
+        self.access_by_memory(request, router, By::Us).filter(|answer| !matches!(answer, Answer::Forward(_)))
+    }
+
+    pub(super) fn access_by_memory(&self, request: &Request, router: &Router, by: By<'_>) -> Option<Answer> {
         let names = candidates(&request.user_name);
         let found = self.directory.recall(&names)?;
-        match self.judge(request, router, &found) {
+        match self.judge(request, router, &found, by) {
             // The password is right and yet there is no way in: what lets them in may have been granted a moment ago by
             // another instance or on the command line. Only such refusals ask the database.
             Judged::Answer(Answer::Reject(reason)) | Judged::Knock(reason, _) if reason.is_told() => None,
+            Judged::Answer(Answer::Unproven(_)) => None,
             Judged::Answer(answer) => Some(self.settled(request, &found, answer)),
             Judged::Knock(reason, place) => {
                 self.knock_later(&found, place);
                 Some(self.settled(request, &found, Answer::Reject(reason)))
             }
+            Judged::Forward(home) => Some(Answer::Forward(home)),
             Judged::Admit(..) | Judged::Outdated => None,
         }
     }
 
     /// The answer to a dial, asking the database where memory does not know.
     pub async fn access(&self, request: &Request, router: &Router) -> Answer {
-        if let Some(answer) = self.access_now(request, router) {
+        self.access_by(request, router, By::Us).await
+    }
+
+    pub(super) async fn access_by(&self, request: &Request, router: &Router, by: By<'_>) -> Answer {
+        if let Some(answer) = self.access_by_memory(request, router, by) {
             return answer;
         }
-        match self.access_by_database(request, router).await {
+        match self.access_by_database(request, router, by).await {
             Ok((found, answer)) => self.settled(request, &found, answer),
             Err(error) => {
                 tracing::error!(router = router.name, %error, "no answer to a log-in: the database cannot be asked");
@@ -137,11 +156,17 @@ impl Gate {
         }
     }
 
-    async fn access_by_database(&self, request: &Request, router: &Router) -> Result<(Found, Answer), StoreError> {
+    async fn access_by_database(
+        &self,
+        request: &Request,
+        router: &Router,
+        by: By<'_>,
+    ) -> Result<(Found, Answer), StoreError> {
         let names = candidates(&request.user_name);
         for _ in 0..TRIES {
             let found = self.directory.look_up(&names).await?;
-            match self.judge(request, router, &found) {
+            match self.judge(request, router, &found, by) {
+                Judged::Forward(home) => return Ok((found, Answer::Forward(home))),
                 Judged::Answer(answer) => return Ok((found, answer)),
                 Judged::Knock(reason, place) => {
                     self.knock_later(&found, place);
@@ -160,14 +185,12 @@ impl Gate {
 
     /// Counts and writes down what was answered.
     pub(super) fn settled(&self, request: &Request, found: &Found, answer: Answer) -> Answer {
-        let known = match found {
-            Found::Account(known) => Some(known),
-            Found::Nobody => None,
-        };
         let (verdict, reason, session) = match &answer {
             Answer::Accept(accept) => (Verdict::Accept, None, accept.mark.session),
-            Answer::Reject(reason) => (Verdict::Reject, Some(reason.word()), None),
+            Answer::Reject(reason) | Answer::Unproven(reason) => (Verdict::Reject, Some(reason.word()), None),
             Answer::Silence => (Verdict::Silence, Some("database"), None),
+            // Not an answer yet.
+            Answer::Forward(_) => return answer,
         };
         match verdict {
             Verdict::Accept => {
@@ -176,6 +199,21 @@ impl Gate {
             Verdict::Reject => self.metrics.refused(reason.unwrap_or_default()),
             Verdict::Silence => self.metrics.dropped("no_database"),
         }
+        self.write_attempt(request, found, (verdict, reason), session);
+        answer
+    }
+
+    pub(super) fn write_attempt(
+        &self,
+        request: &Request,
+        found: &Found,
+        (verdict, reason): (Verdict, Option<&'static str>),
+        session: Option<SessionId>,
+    ) {
+        let known = match found {
+            Found::Account(known) => Some(known),
+            Found::Nobody => None,
+        };
         let attempt = Attempt {
             at: request.arrived,
             router: request.nas.router,
@@ -196,10 +234,9 @@ impl Gate {
         if self.attempts.sender.try_send(attempt).is_err() {
             self.metrics.attempts_lost.inc();
         }
-        answer
     }
 
-    fn judge(&self, request: &Request, router: &Router, found: &Found) -> Judged {
+    fn judge(&self, request: &Request, router: &Router, found: &Found, by: By<'_>) -> Judged {
         let reject = |reason| Judged::Answer(Answer::Reject(reason));
         let services = || self.directory.habits(request.nas.router).services;
         if request.service != Service::Vpn && !services().take(request.service, request.proof.as_ref()) {
@@ -207,9 +244,17 @@ impl Gate {
         }
         let place = request.place();
         let caller = place.clone().map_or(Guesser::Nas(request.nas.address), Guesser::Caller);
-        let proven = match self.proven(request, found, caller, place.as_ref()) {
-            Ok(proven) => proven,
-            Err(reason) => return reject(reason),
+        let proven = match found {
+            Found::Account(known) if known.entry.account.source == Source::UserManager => {
+                match self.proven_at_home(request, router, known, caller, by) {
+                    Ok(proven) => proven,
+                    Err(judged) => return judged,
+                }
+            }
+            Found::Account(_) | Found::Nobody => match self.proven(request, found, caller, place.as_ref()) {
+                Ok(proven) => proven,
+                Err(reason) => return reject(reason),
+            },
         };
         let Found::Account(known) = found else { return reject(Reason::UnknownName) };
         let decision = self.decide(request, router, known, place.as_ref());
@@ -234,17 +279,11 @@ impl Gate {
         caller: Guesser,
         place: Option<&Place>,
     ) -> Result<Proven, Reason> {
-        let now = request.arrived;
-        let limit = self.directory.system_policy().guess_limit;
         let account = match found {
-            Found::Account(known) => Some(known),
+            Found::Account(known) => Some(&**known),
             Found::Nobody => None,
         };
-        let at_account = account.map(|known| Guesser::At(known.entry.account.id));
-        let expected = account.is_some_and(|known| is_expected(known, place, now));
-        let guessed = self.guesses.count(&caller, now) >= limit
-            || at_account.as_ref().is_some_and(|at| !expected && self.guesses.count(at, now) >= limit);
-        if guessed {
+        if self.is_guessing(request, account, &caller, place) {
             return Err(Reason::Guessing);
         }
         let proof = request.proof.as_ref().ok_or(Reason::NoProof)?;
@@ -254,12 +293,32 @@ impl Gate {
             (Ok(proven), Some(_)) => Ok(proven),
             (Err(Unproven::NeedsPassword), Some(_)) => Err(Reason::HashOnly),
             (_, known) => {
-                self.guesses.add(caller, now);
-                if let Some(at) = at_account {
-                    self.guesses.add(at, now);
-                }
+                self.count_guess(request, account, caller);
                 Err(if known.is_some() { Reason::WrongPassword } else { Reason::UnknownName })
             }
+        }
+    }
+
+    /// Whether the limit of wrong passwords is reached, by the caller or at the account.
+    pub(super) fn is_guessing(
+        &self,
+        request: &Request,
+        account: Option<&Known>,
+        caller: &Guesser,
+        place: Option<&Place>,
+    ) -> bool {
+        let now = request.arrived;
+        let limit = self.directory.system_policy().guess_limit;
+        let at_limit = |guesser: &Guesser| self.guesses.count(guesser, now) >= limit;
+        let expected = account.is_some_and(|known| is_expected(known, place, now));
+        let at_account = account.map(|known| Guesser::At(known.entry.account.id));
+        at_limit(caller) || at_account.is_some_and(|at| !expected && at_limit(&at))
+    }
+
+    pub(super) fn count_guess(&self, request: &Request, account: Option<&Known>, caller: Guesser) {
+        self.guesses.add(caller, request.arrived);
+        if let Some(known) = account {
+            self.guesses.add(Guesser::At(known.entry.account.id), request.arrived);
         }
     }
 
@@ -290,9 +349,13 @@ impl Gate {
         if !permit.replaces.is_empty() {
             self.run_errand(Errand::Replace(permit.replaces));
         }
+        let at_home = match &proven {
+            Proven::ByHome(granted) => granted.timeout,
+            Proven::Plain | Proven::MsChap1(_) | Proven::MsChap2 { .. } => None,
+        };
         Answer::Accept(Box::new(Accept {
+            timeout: at_home.map_or(permit.timeout, |at_home| at_home.min(permit.timeout)),
             proven,
-            timeout: permit.timeout,
             interim: permit.interim,
             class: class.write(&self.class_key),
             attributes: Said { account: known.entry.attributes.clone(), router: router.attributes.clone() },

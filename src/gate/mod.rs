@@ -17,6 +17,7 @@ mod door;
 mod enforce;
 mod fulfil;
 mod guess;
+pub mod home;
 pub mod job;
 mod letter;
 mod lifecycle;
@@ -46,8 +47,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use admin::{
-    ACCOUNT_FIELDS, AccountField, AccountStep, AccountSteps, Adoption, Afterwards, ApiForm, Examination, ImportReport,
-    ImportRow, Mended, Names, RULE_MARK, ReachForm, RuleIdentity, RuleLine, UserForm,
+    ACCOUNT_FIELDS, AccountField, AccountStep, AccountSteps, Adoption, Afterwards, ApiForm, Examination, HomeForm,
+    ImportReport, ImportRow, Mended, Names, RULE_MARK, ReachForm, RuleIdentity, RuleLine, UserForm,
 };
 pub use compare::{ComparedAccount, Here, PasswordShown, RouterAccountsView, SessionHere, There, Verdict};
 pub use refused::Refused;
@@ -113,6 +114,8 @@ pub struct Gate {
     tasks: OnceLock<(TaskTracker, CancellationToken)>,
     /// The update of Telegram that failed last, and how often in a row.
     stuck_update: Mutex<(i64, u32)>,
+    /// How the home servers fare.
+    homes: home::Homes,
 }
 
 /// The ports on which routers reach us.
@@ -226,6 +229,7 @@ impl Gate {
             examinations: Mutex::default(),
             tasks: OnceLock::new(),
             stuck_update: Mutex::default(),
+            homes: home::Homes::default(),
         }))
     }
 

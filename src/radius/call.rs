@@ -14,6 +14,7 @@ use super::peers::Peer;
 use super::reply::Asked;
 use super::server::{Port, Server};
 use crate::domain::access::{Reason, Request};
+use crate::domain::home::{Home, HomeFault, Word};
 use crate::domain::router::{Demand, NasKey, Signs};
 use crate::gate::access::{Answer, Mark};
 use crate::proto::radius::{AttributeType, BuildError, Forged, Packet, Signature, eap, sign};
@@ -107,7 +108,7 @@ impl Call {
         }
         let permit = call.server.logins.clone().try_acquire_owned().map_err(|_| Dropped::Busy)?;
         let server = call.server.clone();
-        server.spawn(permit, in_flight.ask(request));
+        server.spawn(permit, in_flight.ask(request, packet.trimmed().to_vec()));
         Ok(())
     }
 
@@ -194,11 +195,52 @@ impl Drop for InFlight {
 }
 
 impl InFlight {
-    /// Asks the gate, which asks the database, and replies.
-    async fn ask(self, request: Request) {
+    /// Asks the gate, which asks the database, and replies; `asked` is the packet, should it have to be forwarded.
+    async fn ask(self, request: Request, asked: Vec<u8>) {
         let answer = self.call.server.gate.access(&request, &self.call.peer.router).await;
+        match answer {
+            Answer::Forward(home) => self.forward(request, asked, &home).await,
+            answer => self.settle(&request, answer).await,
+        }
+    }
+
+    /// Asks the home server, in a place of its own: it may take its time, and those that wait for the database may not.
+    async fn forward(self, request: Request, asked: Vec<u8>, home: &Arc<Home>) {
+        let Call { server, peer, .. } = &self.call;
+        let line = server.homes.line(peer.router.id, home);
+        let (permit, of_account) = match line.place(&request.user_name) {
+            Ok(place) => place,
+            Err(busy) => return self.heard(&request, Err(busy)).await,
+        };
+        let server = server.clone();
+        server.spawn(permit, async move {
+            let said = self.call.server.homes.ask(&self.call.peer, &line, &asked).await;
+            drop(of_account);
+            self.heard(&request, said).await;
+        });
+    }
+
+    /// The gate decides by what the home server said.
+    async fn heard(self, request: &Request, said: Result<Word, HomeFault>) {
+        let Call { server, peer, ends, .. } = &self.call;
+        if let Err(fault) = said
+            && let Some(held_back) = server.log.admit(fault.word(), ends.from.ip(), Instant::now())
+        {
+            tracing::warn!(
+                router = peer.router.name,
+                reason = fault.word(),
+                held_back,
+                "a log-in was not answered: {}",
+                fault.text()
+            );
+        }
+        let answer = server.gate.access_forwarded(request, &peer.router, &said).await;
+        self.settle(request, answer).await;
+    }
+
+    async fn settle(self, request: &Request, answer: Answer) {
         let (server, ends) = (self.call.server.clone(), self.call.ends);
-        if let Err(dropped) = self.reply(&request, answer).await {
+        if let Err(dropped) = self.reply(request, answer).await {
             server.dismiss(dropped, ends);
         }
     }
@@ -212,8 +254,12 @@ impl InFlight {
                 self.call.log_refusal(*reason, request);
                 (asked.reject(*reason, request.proof.as_ref(), &peer.secret, entropy), None)
             }
-            // The gate counts it.
-            Answer::Silence => return Ok(()),
+            Answer::Unproven(reason) => {
+                self.call.log_refusal(*reason, request);
+                (asked.reject(Reason::WrongPassword, request.proof.as_ref(), &peer.secret, entropy), None)
+            }
+            // The gate counts it; and what is to be forwarded was.
+            Answer::Silence | Answer::Forward(_) => return Ok(()),
         };
         let reply = reply.map_err(too_long)?;
         self.answer(reply, mark).await;

@@ -9,6 +9,7 @@
 //! | `eap` | EAP log-ins, which take several requests |
 //! | `duplicate` | what was answered a moment ago |
 //! | `decode`, `reply` | packets into words of the domain, and answers into packets |
+//! | `forward`, `home`, `home_port` | what a home server (User Manager) is asked, and its answers |
 //! | `dropped` | why there is no answer |
 //! | [`coa`] | ends a connection on its router |
 //! | [`client`], [`view`] | a request for trying by hand, and packets in words |
@@ -20,6 +21,9 @@ mod decode;
 mod dropped;
 mod duplicate;
 mod eap;
+mod forward;
+mod home;
+mod home_port;
 pub mod listener;
 mod peers;
 mod reply;

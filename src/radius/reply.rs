@@ -3,6 +3,7 @@
 //!
 //! A Message-Authenticator stands first: that is what RouterOS demands since 7.15. Proxy-State follows in its order.
 
+use super::forward;
 use crate::crypto::{hex, mppe};
 use crate::domain::access::Reason;
 use crate::domain::attribute::ReplyAttribute;
@@ -83,6 +84,9 @@ impl Asked {
                 reply.push_vendor(VendorType::MS_CHAP2_SUCCESS, &[&[*ident][..], success].concat())?;
                 push_keys(&mut reply, nt_hash, nt_response, &self.authenticator, secret, entropy)?;
                 push_encryption(&mut reply)?;
+            }
+            Proven::ByHome(granted) => {
+                forward::push(&mut reply, granted, &accept.attributes, (&self.authenticator, secret), entropy)?;
             }
         }
         Ok(self.sign(reply, secret))

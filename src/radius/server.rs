@@ -16,6 +16,7 @@ use super::call::Call;
 use super::dropped::{Dropped, Log};
 use super::duplicate::{Duplicates, Key};
 use super::eap::Conversations;
+use super::home::Homes;
 use super::listener::{Batch, Ends, Listener};
 use super::peers::Peers;
 use super::reply::Asked;
@@ -65,6 +66,8 @@ pub(super) struct Server {
     pub(super) records: Arc<Semaphore>,
     /// Places for boxes that are written down.
     pub(super) lessons: Arc<Semaphore>,
+    /// The lines to home servers.
+    pub(super) homes: Homes,
     tracker: TaskTracker,
     cancel: CancellationToken,
 }
@@ -86,6 +89,7 @@ pub fn serve(
         logins: Arc::new(Semaphore::new(LOGINS)),
         records: Arc::new(Semaphore::new(RECORDS)),
         lessons: Arc::new(Semaphore::new(LESSONS)),
+        homes: Homes::new(gate.clone(), tracker.clone(), cancel.clone()),
         tracker: tracker.clone(),
         cancel: cancel.clone(),
     });

@@ -37,6 +37,7 @@ pub fn router() -> Router {
         leases: Leases::On,
         version: 1,
         attributes: std::sync::Arc::default(),
+        home: None,
     }
 }
 

@@ -44,6 +44,12 @@ const STEPS: &[Step] = &[
         sqlite: include_str!("../../migrations/sqlite/0004_habits.sql"),
         postgres: include_str!("../../migrations/postgres/0004_habits.sql"),
     },
+    Step {
+        version: 5,
+        name: "home",
+        sqlite: include_str!("../../migrations/sqlite/0005_home.sql"),
+        postgres: include_str!("../../migrations/postgres/0005_home.sql"),
+    },
 ];
 
 const CHECK: &[u8] = b"radgram";

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use sqlx::AnyConnection;
 use sqlx::any::AnyRow;
@@ -15,12 +16,14 @@ use crate::crypto::seal::Place;
 use crate::domain::account::name_key;
 use crate::domain::api::{Api, OldLogIn, Trust};
 use crate::domain::attribute::{ReplyAttributes, Subject};
+use crate::domain::home::Home;
 use crate::domain::id::{NasId, RouterId};
 use crate::domain::router::{Demand, Leases, Nas, NasKey, Router, Scheme, Signs, shown_network, source_network};
 use crate::secret::Secret;
 
 const SECRET: &str = "sealed_secret";
 const API_PASSWORD: &str = "sealed_api_password";
+const HOME_SECRET: &str = "sealed_home_secret";
 
 /// All routers and boxes, read at one time.
 #[derive(Debug, Clone)]
@@ -59,6 +62,7 @@ fn read(row: &AnyRow, keys: &Keys, attributes: &mut HashMap<i64, ReplyAttributes
         leases: if fields.flag("leases")? { Leases::On } else { Leases::Off },
         version: fields.int("version")?,
         attributes: Arc::new(attributes.remove(&id).unwrap_or_default()),
+        home: read_home(&fields, id, keys)?.map(Arc::new),
     })
 }
 
@@ -79,6 +83,19 @@ fn read_api(fields: &Fields<'_>, id: i64, keys: &Keys) -> Result<Option<Api>> {
     let old_log_in = if fields.flag("api_old_log_in")? { OldLogIn::Allowed } else { OldLogIn::Refused };
     let password = keys.open(&sealed, place(id, API_PASSWORD))?;
     Ok(Some(Api { address, user, password, trust, old_log_in }))
+}
+
+fn read_home(fields: &Fields<'_>, id: i64, keys: &Keys) -> Result<Option<Home>> {
+    let (Some(address), Some(sealed)) = (fields.maybe_parsed("home_address")?, fields.maybe_bytes(HOME_SECRET)?) else {
+        return Ok(None);
+    };
+    let timeout_ms = u64::try_from(fields.int("home_timeout_ms")?).map_err(|_| fields.corrupt("home_timeout_ms"))?;
+    Ok(Some(Home {
+        address,
+        secret: keys.open(&sealed, place(id, HOME_SECRET))?,
+        timeout: Duration::from_millis(timeout_ms),
+        message_authenticator: fields.word("home_message_authenticator", Demand::from_word)?,
+    }))
 }
 
 const fn place(row: i64, column: &'static str) -> Place {
@@ -102,7 +119,8 @@ fn read_nas(row: &AnyRow) -> Result<Nas> {
 async fn routers(sql: &mut AnyConnection, keys: &Keys) -> Result<Vec<Router>> {
     let rows = sqlx::query(
         "select id, name, address, sealed_secret, coa_port, message_authenticator, scheme, api_address, api_user,
-         sealed_api_password, api_trust, api_fingerprint, api_authority, api_old_log_in, leases, version
+         sealed_api_password, api_trust, api_fingerprint, api_authority, api_old_log_in, leases, version,
+         home_address, sealed_home_secret, home_timeout_ms, home_message_authenticator
          from routers order by name_key",
     )
     .fetch_all(&mut *sql)
@@ -302,6 +320,28 @@ impl Tx {
         .bind(fingerprint)
         .bind(authority)
         .bind(i64::from(api.is_some_and(|api| api.old_log_in == OldLogIn::Allowed)))
+        .bind(id.0)
+        .execute(self.sql())
+        .await?;
+        self.touch(Noun::Router, id.0);
+        Ok(())
+    }
+
+    /// Gives a router a home server, or takes it away.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn set_router_home(&mut self, id: RouterId, home: Option<&Home>) -> Result<()> {
+        let sealed = home.map(|home| self.keys.seal(&home.secret, place(id.0, HOME_SECRET)));
+        let timeout_ms = home.map_or(0, |home| i64::try_from(home.timeout.as_millis()).unwrap_or(i64::MAX));
+        sqlx::query(
+            "update routers set home_address = $1, sealed_home_secret = $2, home_timeout_ms = $3,
+             home_message_authenticator = $4, version = version + 1 where id = $5",
+        )
+        .bind(home.map(|home| home.address.to_string()))
+        .bind(sealed)
+        .bind(timeout_ms)
+        .bind(home.map_or(Demand::Auto, |home| home.message_authenticator).word())
         .bind(id.0)
         .execute(self.sql())
         .await?;

@@ -160,6 +160,7 @@ status-none = { $account }: access is closed. Ask for it: /request_vpn
 operators-application = New application: { $name } (Telegram { $id }). Decide it in the web UI, page Users.
 operators-not-me = Alarm: { $name } says of a connection with { $account }: not me. The account is locked.
 operators-no-session = Alarm: { $name } on router { $router } is connected past radgram.
+operators-home = Alarm: the home server { $home } of router { $router } (User Manager) fails, nobody whose password it keeps can log in there: { $reason }
 operators-not-done = Alarm: on router { $router }, { $thing } is not as radgram wants it: { $reason }
 operators-drift = Alarm: on router { $router }, somebody switched { $thing }; { $done ->
         [reverted] it was switched back.

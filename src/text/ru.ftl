@@ -184,6 +184,7 @@ status-none = { $account }: доступ закрыт. Запросить: /requ
 operators-application = Новая заявка: { $name } (Telegram { $id }). Рассмотрите её в веб-интерфейсе, страница «Users».
 operators-not-me = Тревога: { $name } говорит о подключении { $account }: «это не я». Учётная запись заблокирована.
 operators-no-session = Тревога: { $name } на роутере { $router } подключено в обход radgram.
+operators-home = Тревога: сервер паролей { $home } роутера { $router } (User Manager) не работает, войти через него никто не может: { $reason }
 operators-not-done = Тревога: на роутере { $router } не выполнено нужное ({ $thing }): { $reason }
 operators-drift = Тревога: на роутере { $router } кто-то переключил { $thing }; { $done ->
         [reverted] возвращено как было.

@@ -11,7 +11,7 @@ use super::error::WebError;
 use super::form::{Errors, Field, Hidden, Typed, with_errors};
 use super::users::{Filter, limit};
 use super::visit::{Deciding, Shell, Viewing, Visit};
-use crate::domain::account::{Holder, Lock, Switch, name_key};
+use crate::domain::account::{Holder, Lock, Source, Switch, name_key};
 use crate::domain::id::AccountId;
 use crate::domain::operator::Role;
 use crate::store::account::{AccountLine, PasswordKept};
@@ -96,7 +96,7 @@ pub(super) struct Back {
     user: Option<i64>,
 }
 
-/// `POST /accounts/{id}/enable|disable|unlock|machine|person|delete`
+/// `POST /accounts/{id}/enable|disable|unlock|machine|person|user_manager|local|delete`
 pub(super) async fn step(
     visit: Deciding,
     Path((id, word)): Path<(i64, String)>,
@@ -116,6 +116,14 @@ pub(super) async fn step(
             (gate.mark_holder(&actor, id, Holder::Machine).await, format!("{name} is marked as having no person."))
         }
         "person" => (gate.mark_holder(&actor, id, Holder::Person).await, format!("{name} needs a person again.")),
+        "user_manager" => (
+            gate.set_source(&actor, id, Source::UserManager).await,
+            format!("The password of {name} is kept by the home server of the router that is dialled."),
+        ),
+        "local" => (
+            gate.set_source(&actor, id, Source::Local).await,
+            format!("The password of {name} is kept here; set one if none is shown."),
+        ),
         "delete" => (gate.delete_account(&actor, id).await, format!("{name} is deleted.")),
         _ => return Err(WebError::NotFound("there is no such step")),
     };

@@ -9,6 +9,7 @@ use super::error::WebError;
 use super::users::{Filter, limit};
 use super::visit::{Shell, Viewing};
 use crate::domain::access::Reason;
+use crate::domain::home::HomeFault;
 use crate::store::attempt::{AttemptLine, Verdict};
 
 #[derive(Template, WebTemplate)]
@@ -24,7 +25,8 @@ struct Page {
 /// The sentence of a reason's word; a word of a newer program stays as it is.
 fn reason_text(line: &AttemptLine) -> String {
     let Some(word) = &line.reason else { return String::new() };
-    Reason::from_word(word).map_or_else(|| word.clone(), |reason| reason.text().to_owned())
+    let known = Reason::from_word(word).map(Reason::text).or_else(|| HomeFault::from_word(word).map(HomeFault::text));
+    known.map_or_else(|| word.clone(), str::to_owned)
 }
 
 fn verdict_text(verdict: Verdict) -> &'static str {

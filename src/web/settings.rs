@@ -52,9 +52,13 @@ fn field(setting: &Setting, value: &str) -> Field {
     let field = match setting.kind {
         Kind::Number { min, max, .. } => Field::number("value", setting.name, value, min, max),
         Kind::Choice(words) => Field::choice("value", setting.name, value, words),
-        Kind::NumberOr { .. } | Kind::Hours | Kind::Networks | Kind::Routers | Kind::Zone | Kind::Chat => {
-            Field::text("value", setting.name, value)
-        }
+        Kind::NumberOr { .. }
+        | Kind::Hours
+        | Kind::Networks
+        | Kind::Routers
+        | Kind::Zone
+        | Kind::Chat
+        | Kind::Attributes => Field::text("value", setting.name, value),
     };
     field.help(setting.help)
 }

@@ -12,7 +12,7 @@ use serde::Deserialize;
 use super::error::WebError;
 use super::form::{Errors, Field, Hidden, Typed, with_errors};
 use super::visit::{Deciding, Shell, Viewing, Visit};
-use crate::domain::account::{Account, Lock, Switch};
+use crate::domain::account::{Account, Lock, Source, Switch};
 use crate::domain::credential::Credential;
 use crate::domain::id::UserId;
 use crate::domain::policy::ExtraProtection;
@@ -122,6 +122,7 @@ async fn load(visit: &Visit, id: UserId, draft: Option<Draft>, errors: &Errors) 
         accounts.push(AccountState {
             account,
             password: match entry.credential {
+                _ if entry.account.source == Source::UserManager => "on the home server",
                 Credential::None => "none: nobody can log in",
                 Credential::NtHash(_) => "NT hash only",
                 _ => "set",

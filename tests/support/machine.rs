@@ -60,6 +60,7 @@ pub fn router(at: SocketAddr, trust: Trust) -> Router {
         leases: Leases::On,
         version: 1,
         attributes: Arc::default(),
+        home: None,
     }
 }
 

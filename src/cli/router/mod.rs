@@ -3,6 +3,7 @@
 mod account;
 mod accounts;
 mod doctor;
+mod home;
 mod reach;
 
 use clap::builder::PossibleValuesParser;
@@ -61,6 +62,9 @@ pub(super) enum Command {
     },
     /// Say how a router's RouterOS API is reached; the password is one line on standard input.
     Api(Box<reach::Reach>),
+    /// Say which RADIUS server knows the passwords of accounts of source user_manager on a router, mostly its own User
+    /// Manager; the secret that it shares with radgram is one line on standard input.
+    Home(home::AtHome),
     /// Take the certificate that the router shows, after comparing its fingerprint.
     Trust {
         /// The router's name.
@@ -151,6 +155,7 @@ pub(super) async fn run(desk: &Desk, command: Command) -> Result<(), Failure> {
             attribute::run(desk, Subject::Router(router.id), &whose, &change).await
         }
         Command::Api(reach) => reach::set(desk, &reach).await,
+        Command::Home(args) => home::set(desk, &args).await,
         Command::Trust { name, fingerprint } => reach::trust_router(desk, &name, &fingerprint).await,
         Command::Test { name } => reach::test(desk, &name).await,
         Command::Doctor(args) => doctor::doctor(desk, args).await,
@@ -207,6 +212,7 @@ async fn list(desk: &Desk, args: ListArgs) -> Result<(), Failure> {
             scheme: router.scheme.word(),
             api: router.api.as_ref().map(|api| api.address.to_string()),
             leases: router.leases.word(),
+            home: router.home.as_ref().map(|home| home.address.to_string()),
             attributes: attribute::lines(&router.attributes),
             name: router.name,
         })
@@ -224,6 +230,7 @@ struct RouterLine {
     scheme: &'static str,
     api: Option<String>,
     leases: &'static str,
+    home: Option<String>,
     attributes: Vec<Attribute>,
 }
 

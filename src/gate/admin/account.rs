@@ -3,7 +3,7 @@
 use super::super::refused::taken_at;
 use super::super::session::Ended;
 use super::super::{Gate, Refused};
-use crate::domain::account::{Account, Holder, Lock, Switch, account_name};
+use crate::domain::account::{Account, Holder, Lock, Source, Switch, account_name};
 use crate::domain::audit::Actor;
 use crate::domain::id::{AccountId, UserId};
 use crate::domain::setting::Level;
@@ -176,6 +176,9 @@ impl Gate {
         ended: &mut Ended,
     ) -> Result<(), Refused> {
         checked_password(password, "password")?;
+        if tx.account(id).await?.is_some_and(|account| account.source == Source::UserManager) {
+            return Err(Refused::field("password", "it is kept by the home server (User Manager): change it there"));
+        }
         self.revoke(tx, id, actor, ended).await?;
         tx.set_password(id, password).await?;
         let deed = Deed { noun: "account", subject: id.0, verb: "password", detail: "" };

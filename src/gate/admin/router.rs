@@ -21,7 +21,7 @@ impl Gate {
     /// At the field: a bad or taken name or address, a bad secret.
     pub async fn add_router(&self, actor: &Actor, form: &RouterForm, secret: &Secret) -> Result<RouterId, Refused> {
         let form = checked(form)?;
-        checked_secret(secret)?;
+        checked_secret(secret, "secret")?;
         let mut tx = self.store.begin().await?;
         self.is_free(&mut tx, None, &form).await?;
         let id = tx.add_router(&form, secret, self.now()).await.map_err(taken_at("name"))?;
@@ -56,7 +56,7 @@ impl Gate {
     /// # Errors
     /// No such router, or a bad secret.
     pub async fn set_router_secret(&self, actor: &Actor, id: RouterId, secret: &Secret) -> Result<(), Refused> {
-        checked_secret(secret)?;
+        checked_secret(secret, "secret")?;
         let mut tx = self.store.begin().await?;
         let router = router(&mut tx, id).await?;
         tx.set_router_secret(id, secret).await?;
@@ -108,10 +108,10 @@ fn checked(form: &RouterForm) -> Result<RouterForm, Refused> {
     Ok(RouterForm { name, ..form.clone() })
 }
 
-fn checked_secret(secret: &Secret) -> Result<(), Refused> {
+pub(super) fn checked_secret(secret: &Secret, field: &'static str) -> Result<(), Refused> {
     match secret.expose().len() {
-        0 => Err(Refused::field("secret", "the secret is empty")),
+        0 => Err(Refused::field(field, "the secret is empty")),
         1..=SECRET_BYTES => Ok(()),
-        _ => Err(Refused::field("secret", "the secret is longer than 128 bytes")),
+        _ => Err(Refused::field(field, "the secret is longer than 128 bytes")),
     }
 }

@@ -17,6 +17,9 @@ use crate::secret::Secret;
 const BLOCK_BYTES: usize = 16;
 /// The longest password that User-Password can carry, in octets.
 pub const PASSWORD_MAX_BYTES: usize = 128;
+/// The longest value that travels hidden with a salt: its length, itself and zeros are whole blocks, and with salt and tag
+/// they fit into a vendor's attribute of 247 octets.
+pub const SALTED_MAX_BYTES: usize = 239;
 /// Octets of MS-MPPE-Send-Key and MS-MPPE-Recv-Key for a key of 16 octets.
 pub const HIDDEN_KEY_BYTES: usize = 34;
 
@@ -93,6 +96,31 @@ pub fn hide_key(
         *place = *octet;
     }
     hidden
+}
+
+/// Hides a value of any length as MPPE keys are, for Tunnel-Password (RFC 2868 §3.5, behind its tag) too.
+///
+/// `salt` as for [`hide_key`].
+///
+/// # Errors
+/// [`HideError::Length`]: more than [`SALTED_MAX_BYTES`].
+pub fn hide_salted(
+    value: &[u8],
+    salt: [u8; 2],
+    request_authenticator: &[u8; 16],
+    secret: &SharedSecret,
+) -> Result<Vec<u8>, HideError> {
+    let length = u8::try_from(value.len()).map_err(|_| HideError::Length)?;
+    if value.len() > SALTED_MAX_BYTES {
+        return Err(HideError::Length);
+    }
+    let [high, low] = salt;
+    let salt = [high | 0x80, low];
+    let mut plain = Zeroizing::new([&[length][..], value].concat());
+    let whole = plain.len().next_multiple_of(BLOCK_BYTES);
+    plain.resize(whole, 0);
+    hide(&mut plain, &[request_authenticator, &salt], secret);
+    Ok([&salt[..], &plain].concat())
 }
 
 /// Reveals the value of MS-MPPE-Send-Key or MS-MPPE-Recv-Key, of any key length.
@@ -205,6 +233,21 @@ mod tests {
             assert_eq!(reveal_key(&vec![0; length], &RANDOM, &secret()), Err(HideError::Length));
         }
         assert_eq!(reveal_chap_keys(&[0; 31], &RANDOM, &secret()), Err(HideError::Length));
+    }
+
+    #[test]
+    fn values_of_any_length_are_hidden_with_a_salt() {
+        for length in [0, 1, 15, 16, 32, SALTED_MAX_BYTES] {
+            let value = vec![7; length];
+            let hidden = hide_salted(&value, [1, 2], &RANDOM, &secret()).unwrap();
+            assert!(hidden.len() <= 242 && (hidden.len() - 2).is_multiple_of(16), "{length}");
+            assert_eq!(reveal_key(&hidden, &RANDOM, &secret()), Ok(Secret::new(value)));
+        }
+        assert_eq!(
+            hide_salted(&[3; 16], [1, 2], &RANDOM, &secret()).unwrap(),
+            hide_key(&[3; 16], [1, 2], &RANDOM, &secret())
+        );
+        assert_eq!(hide_salted(&[0; 240], [1, 2], &RANDOM, &secret()), Err(HideError::Length));
     }
 
     #[test]

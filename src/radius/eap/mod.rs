@@ -126,7 +126,7 @@ impl Round {
                     challenged.succeed(Arc::new(Granted { request: proven, accept: *accept }), &success)
                 }
                 // No other proof was given.
-                Proven::Plain | Proven::MsChap1(_) => return Err(Dropped::EapOutOfTurn),
+                Proven::Plain | Proven::MsChap1(_) | Proven::ByHome(_) => return Err(Dropped::EapOutOfTurn),
             },
             Answer::Reject(reason) => {
                 let call = &self.in_flight.call;
@@ -136,6 +136,8 @@ impl Round {
             }
             // The gate counts it.
             Answer::Silence => return Ok(()),
+            // No home server is asked about EAP.
+            Answer::Unproven(_) | Answer::Forward(_) => return Err(Dropped::EapOutOfTurn),
         };
         self.ask(talk, &eap).await
     }
@@ -154,8 +156,8 @@ impl Round {
                 call.log_refusal(reason, &granted.request);
                 self.reject(reason, &conversation::failure_for(success)).await
             }
-            // The gate counts it.
-            Answer::Silence => Ok(()),
+            // The gate counts it; and nothing else is its word on what it granted.
+            Answer::Silence | Answer::Unproven(_) | Answer::Forward(_) => Ok(()),
         }
     }
 

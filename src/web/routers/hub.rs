@@ -26,13 +26,14 @@ pub(in crate::web) struct Tab {
 }
 
 /// A page of a router: behind its path, its label, and who may see it.
-const PAGES: [(&str, &str, Role); 7] = [
+const PAGES: [(&str, &str, Role); 8] = [
     ("", "Overview", Role::Viewer),
     ("/rules", "Rules", Role::Viewer),
     ("/accounts", "Accounts", Role::Viewer),
     ("/doctor", "Doctor", Role::Viewer),
     ("/script", "Set-up", Role::Viewer),
     ("/api", "API", Role::Owner),
+    ("/home", "Home server", Role::Owner),
     ("/settings", "Settings", Role::Owner),
 ];
 

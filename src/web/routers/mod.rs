@@ -4,6 +4,7 @@ mod account_new;
 mod accounts;
 mod bulk;
 mod doctor;
+mod home;
 mod hub;
 mod jobs;
 mod overview;
@@ -47,6 +48,8 @@ pub(super) fn pages() -> Pages<WebState> {
         .route("/routers/{id}/remove", post(settings::remove))
         .route("/routers/{id}/api", get(reach::page).post(reach::save))
         .route("/routers/{id}/api/remove", post(reach::remove))
+        .route("/routers/{id}/home", get(home::page).post(home::save))
+        .route("/routers/{id}/home/remove", post(home::remove))
         .route("/routers/{id}/trust", post(reach::trust))
         .route("/routers/{id}/scheme", post(scheme::save))
         .route(

@@ -11,6 +11,7 @@ use serde::Deserialize;
 use super::super::error::WebError;
 use super::super::form::Typed;
 use super::super::visit::{Deciding, Shell, Viewing, Visit};
+use super::home::HomeLine;
 use super::hub::{Hub, router};
 use crate::clock::Timestamp;
 use crate::crypto::hex;
@@ -30,6 +31,7 @@ struct Page {
     shell: Shell,
     hub: Hub,
     facts: Facts,
+    home: Option<HomeLine>,
     pending: Vec<Pending>,
     outsiders: Vec<Past>,
     boxes: Vec<NasLine>,
@@ -144,6 +146,7 @@ pub(in crate::web) async fn page(visit: Viewing, Path(id): Path<i64>) -> Result<
         shell: visit.shell("/routers").await?,
         hub: Hub::of(&visit, &router, ""),
         facts: Facts::of(&router, &visit.gate().api_state(router.id)),
+        home: HomeLine::of(&visit, &router),
         pending: pending(&visit, &router, &boxes).await?,
         outsiders: visit.gate().outsiders(router.id).into_iter().map(past).collect(),
         boxes,
