@@ -10,6 +10,7 @@ mod shop;
 mod absent;
 mod endless;
 mod list;
+mod machine;
 mod overtaken;
 mod reach;
 mod silence;
@@ -50,10 +51,15 @@ struct Staff(#[allow(dead_code, reason = "dropped, it ends them")] DropGuard);
 impl Shop {
     /// Everything runs, but RADIUS and Telegram.
     fn opens(&self) -> Staff {
+        self.opens_with(Arc::new(Deaf))
+    }
+
+    /// The same with another way to cut.
+    fn opens_with(&self, cutter: Arc<dyn Cutter>) -> Staff {
         let (tracker, cancel) = (TaskTracker::new(), CancellationToken::new());
         self.gate.start(&tracker, &cancel);
         self.gate.start_reaching(Arc::new(self.api.clone()), &tracker, &cancel);
-        self.gate.start_enforcing(Arc::new(Deaf), &tracker, &cancel);
+        self.gate.start_enforcing(cutter, &tracker, &cancel);
         Staff(cancel.drop_guard())
     }
 
