@@ -13,6 +13,7 @@ mod list;
 mod machine;
 mod overtaken;
 mod reach;
+mod renamed;
 mod silence;
 
 use std::sync::Arc;
