@@ -32,11 +32,12 @@ impl Gate {
     pub(super) async fn settle_wants(&self, tx: &mut Tx, account: AccountId) -> Result<(), StoreError> {
         // As the transaction sees them: what memory has of them may be a moment old, and what is missed now is missed.
         let routers = tx.reached_routers().await?;
-        let stored = tx.wants_of(account).await?;
-        if routers.is_empty() && stored.is_empty() {
+        if routers.is_empty() && tx.wants_of(account).await?.is_empty() {
             return Ok(());
         }
+        // The account first: what is read after it is held by this transaction.
         let Some(case) = self.case(tx, account).await? else { return Ok(()) };
+        let stored = tx.wants_of(account).await?;
         let mut wanted = Vec::new();
         self.want_of_connections(tx, &case, &routers, &mut wanted).await?;
         self.want_of_accounts(&case, &routers, &stored, &mut wanted);

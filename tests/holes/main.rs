@@ -8,6 +8,7 @@ mod router_api;
 mod shop;
 
 mod absent;
+mod adopted;
 mod endless;
 mod list;
 mod machine;
