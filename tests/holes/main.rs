@@ -9,6 +9,7 @@ mod shop;
 
 mod absent;
 mod adopted;
+mod away;
 mod endless;
 mod list;
 mod machine;
