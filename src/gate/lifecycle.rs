@@ -7,6 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::door::door;
 use super::letter::{Label, Question};
+use super::patience::written;
 use super::session::{Case, Ended, Outcome};
 use super::{Gate, LEAD_EVERY, next_look};
 use crate::clock::Timestamp;
@@ -69,7 +70,8 @@ impl Gate {
         drop(tx);
         let mut failed = 0;
         for account in accounts {
-            failed += missed("an account cannot hear of its connections", account, self.hear_one(account).await);
+            let done = written(|| self.hear_one(account)).await;
+            failed += missed("an account cannot hear of its connections", account, done);
         }
         Ok(failed)
     }
@@ -285,7 +287,8 @@ impl Gate {
         drop(tx);
         let mut failed = 0;
         for account in due {
-            failed += missed("a due session cannot be ended", Some(account), self.end_or_remind(account).await);
+            let done = written(|| self.end_or_remind(account)).await;
+            failed += missed("a due session cannot be ended", Some(account), done);
         }
         Ok(failed)
     }
@@ -357,7 +360,7 @@ impl Gate {
         drop(tx);
         let mut failed = 0;
         for (prompt, account) in due {
-            let done = self.lapse_one(prompt, account).await;
+            let done = written(|| self.lapse_one(prompt, account)).await;
             failed += missed("a question cannot lapse or be sent again", Some(account), done);
         }
         Ok(failed)
@@ -409,7 +412,7 @@ impl Gate {
         drop(tx);
         let mut failed = 0;
         for (account, connection) in due {
-            let done = self.cut_if_unanswered(account, connection).await;
+            let done = written(|| self.cut_if_unanswered(account, connection)).await;
             failed += missed("an unanswered connection cannot be cut", Some(account), done);
         }
         Ok(failed)

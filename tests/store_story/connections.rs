@@ -232,11 +232,13 @@ on_both! {
         tx.want_cut(&cut, at(0)).await.unwrap();
         tx.want_cut(&cut, at(1)).await.unwrap();
         tx.commit(at(1)).await.unwrap();
-        let wanted = story.store.reader().due_cuts(at(1)).await.unwrap().pop().unwrap();
+        let wanted = story.store.reader().due_cuts(books.router, at(1), 10).await.unwrap().pop().unwrap();
         let mut tx = story.tx().await;
         tx.retry_cut(wanted.id, "no answer", at(30)).await.unwrap();
         tx.commit(at(2)).await.unwrap();
         assert_eq!(story.store.reader().next_due_cut().await.unwrap(), Some(at(30)));
+        assert_eq!(story.store.reader().routers_with_due_cuts(at(29)).await.unwrap(), []);
+        assert_eq!(story.store.reader().routers_with_due_cuts(at(30)).await.unwrap(), [books.router]);
 
         // Its Start comes: it is tried at once, with what the Start told.
         books.books(Report::Start, at(5), 0).await;
@@ -244,7 +246,7 @@ on_both! {
         let mut tx = story.tx().await;
         tx.want_cut(&NewCut { connection: Some(id), framed_ip: "10.8.0.2".parse().ok(), ..cut.clone() }, at(5)).await.unwrap();
         tx.commit(at(5)).await.unwrap();
-        let [due] = story.store.reader().due_cuts(at(5)).await.unwrap().try_into().unwrap();
+        let [due] = story.store.reader().due_cuts(books.router, at(5), 10).await.unwrap().try_into().unwrap();
         assert_eq!((due.id, due.connection, due.tries), (wanted.id, Some(id), 1));
         assert_eq!(due.framed_ip, "10.8.0.2".parse().ok());
 
