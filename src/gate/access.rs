@@ -10,6 +10,7 @@ use super::class::Class;
 use super::directory::{Found, Known};
 use super::guess::Guesser;
 use super::home::By;
+use super::patience::written;
 use crate::clock::Timestamp;
 use crate::domain::access::{Decision, Door, Permit, Reason, Request, Service, Slot, Through};
 use crate::domain::account::{Source, candidates};
@@ -396,8 +397,8 @@ impl Gate {
                 errand = errands.recv() => errand,
             };
             let done = match errand {
-                Some(Errand::Knock(account, place)) => self.knock(account, &place).await,
-                Some(Errand::Replace(connections)) => self.replace(&connections).await,
+                Some(Errand::Knock(account, place)) => written(|| self.knock(account, &place)).await,
+                Some(Errand::Replace(connections)) => written(|| self.replace(&connections)).await,
                 None => return,
             };
             if let Err(error) = done {
@@ -417,7 +418,7 @@ impl Gate {
                 // Biased: what waits is written before the end.
                 () = cancel.cancelled() => return,
             }
-            if let Err(error) = self.write_attempt_group(&group).await {
+            if let Err(error) = written(|| self.write_attempt_group(&group)).await {
                 self.metrics.attempts_lost.inc_by(u64::try_from(group.len()).unwrap_or(u64::MAX));
                 tracing::error!(%error, lost = group.len(), "log-in attempts could not be written");
             }

@@ -125,7 +125,12 @@ impl Gate {
     }
 
     async fn write_group(&self, group: &[Queued], remembered: &mut Remembered) -> Result<(), StoreError> {
-        let written = self.commit_group(group, remembered).await;
+        let mut written = self.commit_group(group, remembered).await;
+        if let Err(StoreError::Conflict) = written {
+            // Another change came between: nothing is wrong with it.
+            *remembered = Remembered::default();
+            written = self.commit_group(group, remembered).await;
+        }
         if written.is_err() {
             // Nothing of it was written, so nothing of it is known: a reboot is to be noticed again.
             *remembered = Remembered::default();

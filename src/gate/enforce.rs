@@ -1,6 +1,5 @@
 //! The end on the router: what is wanted is stored, tried until it is proven, and seen by operators meanwhile (`design` §6).
 
-use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,24 +7,25 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use super::patience::written;
 use super::ports::{CutOutcome, Cutter, Target};
 use super::router_api::{ApiFault, Removed};
 use super::session::Ended;
+use super::under_way::{LOOK_AHEAD, UnderWay};
 use super::watch::speaks_for;
 use super::{Gate, LEAD_EVERY, next_look};
 use crate::clock::Timestamp;
 use crate::domain::connection::Via;
+use crate::domain::id::RouterId;
 use crate::domain::router::{NasKey, Router, Scheme};
 use crate::domain::session::LONGEST;
+use crate::store::StoreError;
 use crate::store::connection::{Connection, LOST};
 use crate::store::cut::Cut;
 use crate::store::router::NasLine;
-use crate::store::{StoreError, Tx};
 
 /// The role of the instance that cuts.
 const ROLE: &str = "enforce";
-/// Cuts under way at once.
-const AT_ONCE: usize = 64;
 /// First wait before the next try; doubled each time.
 const FIRST_WAIT: Duration = Duration::from_secs(5);
 /// Longest wait.
@@ -37,7 +37,7 @@ impl Gate {
     /// Ends on routers what is to end, until it is proven. A router that does not answer keeps no other one waiting.
     pub(super) async fn run_enforce(self: Arc<Self>, cutter: Arc<dyn Cutter>, cancel: CancellationToken) {
         let mut running = JoinSet::new();
-        let mut under_way = HashSet::new();
+        let mut under_way = UnderWay::default();
         while !cancel.is_cancelled() {
             let looked_at = self.now();
             let leads = self.leads(ROLE).await;
@@ -46,14 +46,13 @@ impl Gate {
             let at = next_look(looked_at, next, "cuts cannot be read; trying again", longest);
             tokio::select! {
                 () = cancel.cancelled() => return,
-                Some(done) = running.join_next() => under_way.retain(|id| done.as_ref().ok() != Some(id)),
+                Some(done) = running.join_next() => if let Ok(done) = done { under_way.end(done) },
                 () = self.wake.enforce.notified() => {}
-                () = self.clock.sleep_until(at) => {}
-                () = tokio::time::sleep(longest) => {}
+                () = self.until_next_look(looked_at, at) => {}
             }
             if running.is_empty() {
                 // Whatever happened to a task, nothing is under way any more.
-                under_way.clear();
+                under_way = UnderWay::default();
             }
         }
     }
@@ -61,17 +60,26 @@ impl Gate {
     async fn begin_due_cuts(
         self: &Arc<Self>,
         cutter: &Arc<dyn Cutter>,
-        running: &mut JoinSet<i64>,
-        under_way: &mut HashSet<i64>,
+        running: &mut JoinSet<(i64, RouterId)>,
+        under_way: &mut UnderWay<i64>,
     ) -> Result<Option<Timestamp>, StoreError> {
-        for cut in self.reader().due_cuts(self.now()).await? {
-            if running.len() < AT_ONCE && under_way.insert(cut.id) {
-                let (gate, cutter) = (self.clone(), cutter.clone());
-                running.spawn(async move {
-                    let id = cut.id;
-                    gate.cut_one(cut, cutter).await;
-                    id
-                });
+        let due = self.due_until();
+        // Router by router: one that is dead with a thousand cuts leaves the others their turn.
+        let routers = self.reader().routers_with_due_cuts(due).await?;
+        under_way.share_among(routers.len());
+        for router in routers {
+            if under_way.is_full(router) {
+                continue;
+            }
+            for cut in self.reader().due_cuts(router, due, LOOK_AHEAD).await? {
+                if under_way.begin(cut.id, router) {
+                    let (gate, cutter) = (self.clone(), cutter.clone());
+                    running.spawn(async move {
+                        let ids = (cut.id, router);
+                        gate.cut_one(cut, cutter).await;
+                        ids
+                    });
+                }
             }
         }
         self.reader().next_due_cut().await
@@ -86,9 +94,13 @@ impl Gate {
                 return tokio::time::sleep(FIRST_WAIT).await;
             }
         };
-        if let Err(error) = self.note_cut(&cut, tried).await {
-            tracing::error!(%error, "the outcome of a cut cannot be written; it is tried again");
-            tokio::time::sleep(FIRST_WAIT).await;
+        match written(|| self.note_cut(&cut, &tried)).await {
+            // No longer: by then its Start may have come.
+            Ok(rest) => self.rest(rest.min(FIRST_WAIT)).await,
+            Err(error) => {
+                tracing::error!(%error, "the outcome of a cut cannot be written; it is tried again");
+                tokio::time::sleep(FIRST_WAIT).await;
+            }
         }
     }
 
@@ -148,48 +160,61 @@ impl Gate {
         self.api()?.remove_active(router, &cut.acct_session_id, &cut.user_name).await
     }
 
-    async fn note_cut(&self, cut: &Cut, tried: Tried) -> Result<(), StoreError> {
+    /// Writes down what came of a try; gives how long whoever tried is to rest.
+    async fn note_cut(&self, cut: &Cut, tried: &Tried) -> Result<Duration, StoreError> {
         let mut tx = self.store.begin().await?;
-        self.write_outcome(&mut tx, cut, tried).await?;
-        self.commit(tx, Ended::default()).await?;
-        Ok(())
-    }
-
-    async fn write_outcome(&self, tx: &mut Tx, cut: &Cut, tried: Tried) -> Result<(), StoreError> {
         let now = self.now();
         let connection = match cut.connection {
             Some(id) => tx.connection(id).await?,
             None => None,
         };
-        let word = match (tried, &connection) {
-            (Tried::NoRouter, _) => return tx.finish_cut(cut.id, "the router is not configured any more", now).await,
-            // An Accept in flight: until its Start comes, the connection is not there yet.
-            (Tried::Removed(Removed::Removed), None) => return tx.finish_cut(cut.id, "proven", now).await,
+        let mut rest = Duration::ZERO;
+        match (proof(cut, tried, connection.as_ref(), now), connection) {
             // The router says it is gone: closed as such; an Interim would open it again and be cut again.
-            (Tried::Removed(_), Some(connection)) if connection.ended_at.is_none() => {
-                return tx.end_connection(connection, "gone", now).await;
-            }
-            (Tried::Removed(_), Some(_)) => return tx.finish_cut(cut.id, "proven", now).await,
-            (Tried::Removed(_), None) => "the router has no such connection".to_owned(),
-            (Tried::Acknowledged, _) => "acknowledged, waiting for the Stop".to_owned(),
-            (Tried::Said(word), _) => word,
-        };
-        match connection {
-            Some(connection) if connection.ended_at.is_some() && !is_lost(&connection) => {
-                tx.finish_cut(cut.id, "proven", now).await
-            }
-            // No Accept says a longer Session-Timeout: the router has ended it by itself.
-            Some(connection) if connection.via == Via::Radius && now >= cut.created_at + LONGEST => {
-                tx.finish_cut(cut.id, "its Session-Timeout has passed", now).await
-            }
-            // Its Start may still come; then the closing rule names the connection here.
-            None if now >= cut.created_at + LATE_ACCEPT => tx.finish_cut(cut.id, "no connection came of it", now).await,
-            Some(_) | None => {
-                let wait = FIRST_WAIT.saturating_mul(1 << cut.tries.min(6)).min(LONGEST_WAIT);
-                tracing::info!(acct_session_id = cut.acct_session_id, outcome = word, "a connection is to end");
-                tx.retry_cut(cut.id, &word, now + wait).await
+            (Proof::Gone, Some(connection)) => tx.end_connection(&connection, "gone", now).await?,
+            (Proof::Gone, None) => tx.finish_cut(cut.id, "proven", now).await?,
+            (Proof::Over(why), _) => tx.finish_cut(cut.id, why, now).await?,
+            (Proof::None(outcome), _) => {
+                tracing::info!(acct_session_id = cut.acct_session_id, outcome, "a connection is to end");
+                let again = self.again_in(FIRST_WAIT.saturating_mul(1 << cut.tries.min(6)).min(LONGEST_WAIT));
+                tx.retry_cut(cut.id, outcome, again.at).await?;
+                rest = again.rest;
             }
         }
+        self.commit(tx, Ended::default()).await?;
+        Ok(rest)
+    }
+}
+
+/// What a try proves.
+enum Proof<'a> {
+    /// The connection is not on the router any more, and nobody knew.
+    Gone,
+    /// Nothing is left to be done, and why.
+    Over(&'static str),
+    /// Nothing; what was seen.
+    None(&'a str),
+}
+
+fn proof<'a>(cut: &Cut, tried: &'a Tried, connection: Option<&Connection>, now: Timestamp) -> Proof<'a> {
+    let word = match (tried, connection) {
+        (Tried::NoRouter, _) => return Proof::Over("the router is not configured any more"),
+        (Tried::Removed(_), Some(connection)) if connection.ended_at.is_none() => return Proof::Gone,
+        (Tried::Removed(_), Some(_)) | (Tried::Removed(Removed::Removed), None) => return Proof::Over("proven"),
+        // An Accept in flight: until its Start comes, the connection is not there yet.
+        (Tried::Removed(Removed::Absent), None) => "the router has no such connection",
+        (Tried::Acknowledged, _) => "acknowledged, waiting for the Stop",
+        (Tried::Said(word), _) => word,
+    };
+    match connection {
+        Some(connection) if connection.ended_at.is_some() && !is_lost(connection) => Proof::Over("proven"),
+        // No Accept says a longer Session-Timeout: the router has ended it by itself.
+        Some(connection) if connection.via == Via::Radius && now >= cut.created_at + LONGEST => {
+            Proof::Over("its Session-Timeout has passed")
+        }
+        // Its Start may still come; then the closing rule names the connection here.
+        None if now >= cut.created_at + LATE_ACCEPT => Proof::Over("no connection came of it"),
+        Some(_) | None => Proof::None(word),
     }
 }
 

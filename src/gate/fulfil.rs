@@ -2,14 +2,16 @@
 //!
 //! One router that does not answer costs one try for all that waits for it, and keeps no other one waiting.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use super::patience::written;
 use super::router_api::{AccountChange, ApiFault, LEASE_COMMENT, Menu, RouterAccount, RouterApi, RuleRef};
+use super::under_way::{LOOK_AHEAD, UnderWay};
 use super::wanted::turned_off;
 use super::{Gate, LEAD_EVERY, next_look};
 use crate::clock::Timestamp;
@@ -25,12 +27,6 @@ use crate::text::Arg;
 
 /// The role of the instance that does what is wanted.
 const ROLE: &str = "fulfil";
-/// Wants under way at once, on all routers.
-const AT_ONCE: usize = 256;
-/// Wants under way at once on one router: it answers one after the other anyway.
-const AT_ONCE_PER_ROUTER: usize = 16;
-/// Wants of one router that are read at once: those under way, which are still due, and as many again.
-const LOOK_AHEAD: i64 = 32;
 /// First wait before the next try; doubled each time.
 const FIRST_WAIT: Duration = Duration::from_secs(5);
 /// Longest wait. A router that comes back is not waited for: see `gate::watch`.
@@ -48,34 +44,6 @@ enum Fulfilled {
     Outdated,
 }
 
-/// What is under way.
-#[derive(Default)]
-struct UnderWay {
-    wants: HashSet<WantId>,
-    routers: HashMap<RouterId, usize>,
-}
-
-impl UnderWay {
-    fn is_full(&self, router: RouterId) -> bool {
-        self.wants.len() >= AT_ONCE || self.routers.get(&router).is_some_and(|count| *count >= AT_ONCE_PER_ROUTER)
-    }
-
-    fn begin(&mut self, want: &Want) -> bool {
-        if self.is_full(want.router) || !self.wants.insert(want.id) {
-            return false;
-        }
-        *self.routers.entry(want.router).or_default() += 1;
-        true
-    }
-
-    fn end(&mut self, (want, router): (WantId, RouterId)) {
-        self.wants.remove(&want);
-        if let Some(count) = self.routers.get_mut(&router) {
-            *count = count.saturating_sub(1);
-        }
-    }
-}
-
 impl Gate {
     /// Does on routers what is wanted there, until it is proven.
     pub(super) async fn run_fulfil(self: Arc<Self>, cancel: CancellationToken) {
@@ -91,8 +59,7 @@ impl Gate {
                 () = cancel.cancelled() => return,
                 Some(done) = running.join_next() => if let Ok(done) = done { under_way.end(done) },
                 () = self.wake.fulfil.notified() => {}
-                () = self.clock.sleep_until(at) => {}
-                () = tokio::time::sleep(longest) => {}
+                () = self.until_next_look(looked_at, at) => {}
             }
             if running.is_empty() {
                 // Whatever happened to a task, nothing is under way any more.
@@ -104,16 +71,18 @@ impl Gate {
     async fn begin_due_wants(
         self: &Arc<Self>,
         running: &mut JoinSet<(WantId, RouterId)>,
-        under_way: &mut UnderWay,
+        under_way: &mut UnderWay<WantId>,
     ) -> Result<Option<Timestamp>, StoreError> {
-        let now = self.now();
+        let due = self.due_until();
         // Router by router: one that hangs with a thousand wants leaves the others their turn.
-        for router in self.reader().routers_with_due_wants(now).await? {
+        let routers = self.reader().routers_with_due_wants(due).await?;
+        under_way.share_among(routers.len());
+        for router in routers {
             if under_way.is_full(router) {
                 continue;
             }
-            for want in self.reader().due_wants(router, now, LOOK_AHEAD).await? {
-                if under_way.begin(&want) {
+            for want in self.reader().due_wants(router, due, LOOK_AHEAD).await? {
+                if under_way.begin(want.id, router) {
                     let gate = self.clone();
                     running.spawn(async move {
                         let ids = (want.id, want.router);
@@ -128,14 +97,18 @@ impl Gate {
 
     async fn fulfil_and_note(&self, want: Want) {
         let noted = async {
-            let Some(want) = self.still_wanted(&want).await? else { return Ok(()) };
+            let Some(want) = written(|| self.still_wanted(&want)).await? else { return Ok(Duration::ZERO) };
             let outcome = self.fulfil(&want).await?;
-            self.note_want(&want, outcome).await
+            written(|| self.note_want(&want, &outcome)).await
         };
-        if let Err(error) = noted.await {
-            tracing::error!(%error, "what came of a want cannot be written; it is tried again");
-            // It is still due: without a pause it would be tried without end.
-            tokio::time::sleep(FIRST_WAIT).await;
+        match noted.await {
+            // No longer: by then something else may be wanted of it.
+            Ok(rest) => self.rest(rest.min(FIRST_WAIT)).await,
+            Err(error) => {
+                tracing::error!(%error, "what came of a want cannot be written; it is tried again");
+                // It is still due: without a pause it would be tried without end.
+                tokio::time::sleep(FIRST_WAIT).await;
+            }
         }
     }
 
@@ -220,29 +193,35 @@ impl Gate {
         Ok((!left.is_zero()).then_some((left, case.entry.account.name)))
     }
 
-    async fn note_want(&self, want: &Want, outcome: Result<Fulfilled, ApiFault>) -> Result<(), StoreError> {
+    /// Writes down what came of a try; gives how long whoever tried is to rest.
+    async fn note_want(&self, want: &Want, outcome: &Result<Fulfilled, ApiFault>) -> Result<Duration, StoreError> {
         let now = self.now();
         let mut tx = self.store.begin().await?;
-        self.tell_of_delay(&mut tx, want, &outcome).await?;
-        let touched = match &outcome {
+        self.tell_of_delay(&mut tx, want, outcome).await?;
+        let touched = match outcome {
             Ok(Fulfilled::Proven) => true,
             Err(fault) => fault.is_passing(),
             Ok(Fulfilled::Nothing | Fulfilled::Outdated) => false,
         };
+        let again = self.again_in(match outcome {
+            Ok(Fulfilled::Proven | Fulfilled::Nothing) => Duration::ZERO,
+            Ok(Fulfilled::Outdated) => FIRST_WAIT,
+            Err(fault) if fault.is_passing() => FIRST_WAIT.saturating_mul(1 << want.tries.min(6)).min(LONGEST_WAIT),
+            Err(_) => LONGEST_WAIT,
+        });
         let still = match outcome {
             Ok(Fulfilled::Proven) if self.is_over(&mut tx, want).await? => tx.finish_want(want).await?,
             Ok(Fulfilled::Proven) => tx.prove_want(want, now, None).await?,
             Ok(Fulfilled::Nothing) => tx.finish_want(want).await?,
-            Ok(Fulfilled::Outdated) => tx.retry_want(want, "looked at again", now + FIRST_WAIT).await?,
+            Ok(Fulfilled::Outdated) => tx.retry_want(want, "looked at again", again.at).await?,
             Err(fault) if fault.is_passing() => {
-                let due = now + FIRST_WAIT.saturating_mul(1 << want.tries.min(6)).min(LONGEST_WAIT);
-                let still = tx.retry_want(want, &fault.to_string(), due).await?;
-                tx.postpone_wants(want.router, &fault.to_string(), (now, due)).await?;
+                let still = tx.retry_want(want, &fault.to_string(), again.at).await?;
+                tx.postpone_wants(want.router, &fault.to_string(), (now, again.at)).await?;
                 still
             }
             Err(fault) => {
-                let still = tx.retry_want(want, &fault.to_string(), now + LONGEST_WAIT).await?;
-                self.alarm_not_done(&mut tx, want, &fault).await?;
+                let still = tx.retry_want(want, &fault.to_string(), again.at).await?;
+                self.alarm_not_done(&mut tx, want, fault).await?;
                 still
             }
         };
@@ -251,7 +230,7 @@ impl Gate {
         }
         let committed = tx.commit(now).await?;
         self.after(&committed);
-        Ok(())
+        Ok(again.rest)
     }
 
     /// Whether nothing is left to be kept once a want is proven.
@@ -333,7 +312,8 @@ impl Gate {
         });
         for want in shut {
             let outcome = self.fulfil(&want).await?;
-            self.note_want(&want, outcome).await?;
+            // Whoever cuts does not rest: what is still to be done is the worker's.
+            written(|| self.note_want(&want, &outcome)).await?;
         }
         Ok(())
     }

@@ -7,6 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::door::door;
 use super::letter::{Label, Question};
+use super::patience::written;
 use super::session::{Case, Ended, Outcome};
 use super::{Gate, LEAD_EVERY, next_look};
 use crate::clock::Timestamp;
@@ -69,7 +70,8 @@ impl Gate {
         drop(tx);
         let mut failed = 0;
         for account in accounts {
-            failed += missed("an account cannot hear of its connections", account, self.hear_one(account).await);
+            let done = written(|| self.hear_one(account)).await;
+            failed += missed("an account cannot hear of its connections", account, done);
         }
         Ok(failed)
     }
@@ -185,15 +187,16 @@ impl Gate {
     /// The closing rule: a running connection whose Class names no open session is cut; one that never was ours raises
     /// an alarm.
     async fn close_or_alarm(&self, tx: &mut Tx, case: &Case, connection: &Connection) -> Result<(), StoreError> {
-        if connection.kept == Kept::Yes
-            || (connection.class == ClassSeen::Ours && connection.session.is_none() && door(case).lets_machine_in())
-        {
+        if connection.kept == Kept::Yes {
             return Ok(());
+        }
+        if connection.class == ClassSeen::Ours && connection.session.is_none() && door(case).lets_machine_in() {
+            return self.judge_machine(tx, case, connection).await;
         }
         // A router that decides by itself has let somebody in whose account was to be off there.
         let by_router = connection.via == Via::Api && connection.session.is_none();
         if connection.class == ClassSeen::None || by_router {
-            self.alarm_no_session(tx, connection).await?;
+            self.alarm_no_session(tx, connection, None).await?;
         }
         if connection.class == ClassSeen::None && connection.authentic == Authentic::Local {
             return Ok(());
@@ -201,11 +204,26 @@ impl Gate {
         self.cut(tx, connection, "no_session").await
     }
 
+    /// A machine's connection may be up without a session. One that a router let in by itself is judged now, and as long
+    /// as it is up: its account is enabled there for whoever has its password.
+    async fn judge_machine(&self, tx: &mut Tx, case: &Case, connection: &Connection) -> Result<(), StoreError> {
+        if connection.via == Via::Radius {
+            return Ok(());
+        }
+        match self.standing_now(tx, case, connection.place().as_ref()).await? {
+            Ok(()) => Ok(()),
+            Err(reason) => {
+                self.alarm_no_session(tx, connection, Some(reason)).await?;
+                self.cut(tx, connection, reason.word()).await
+            }
+        }
+    }
+
     async fn hear_nobodys(&self, tx: &mut Tx, account: Option<AccountId>) -> Result<(), StoreError> {
         for connection in tx.fresh_connections(account).await? {
             if connection.ended_at.is_none() {
                 self.void_lease(tx, &connection).await?;
-                self.alarm_no_session(tx, &connection).await?;
+                self.alarm_no_session(tx, &connection, None).await?;
                 if connection.class == ClassSeen::Ours {
                     self.cut(tx, &connection, "no_session").await?;
                 }
@@ -215,15 +233,21 @@ impl Gate {
         Ok(())
     }
 
-    async fn alarm_no_session(&self, tx: &mut Tx, connection: &Connection) -> Result<(), StoreError> {
+    async fn alarm_no_session(
+        &self,
+        tx: &mut Tx,
+        connection: &Connection,
+        refused: Option<Reason>,
+    ) -> Result<(), StoreError> {
         let name = one_line(&String::from_utf8_lossy(&connection.user_name));
         let routers = tx.routers().await?;
         let router =
             routers.iter().find(|router| router.id == connection.router).map_or("?", |router| router.name.as_str());
-        let how = match (connection.via, connection.authentic) {
-            (Via::Api, _) => "its account is enabled on the router, and was not to be",
-            (Via::Radius, Authentic::Local) => "a secret on the router itself lets it in",
-            (Via::Radius, Authentic::Radius) => "it was not accepted here",
+        let how = match (refused, connection.via, connection.authentic) {
+            (Some(reason), _, _) => reason.text(),
+            (None, Via::Api, _) => "its account is enabled on the router, and was not to be",
+            (None, Via::Radius, Authentic::Local) => "a secret on the router itself lets it in",
+            (None, Via::Radius, Authentic::Radius) => "it was not accepted here",
         };
         let text = format!("{name} is connected on {router} without a session: {how}.");
         let subject = format!("{}/{name}", connection.router);
@@ -263,7 +287,8 @@ impl Gate {
         drop(tx);
         let mut failed = 0;
         for account in due {
-            failed += missed("a due session cannot be ended", Some(account), self.end_or_remind(account).await);
+            let done = written(|| self.end_or_remind(account)).await;
+            failed += missed("a due session cannot be ended", Some(account), done);
         }
         Ok(failed)
     }
@@ -335,7 +360,7 @@ impl Gate {
         drop(tx);
         let mut failed = 0;
         for (prompt, account) in due {
-            let done = self.lapse_one(prompt, account).await;
+            let done = written(|| self.lapse_one(prompt, account)).await;
             failed += missed("a question cannot lapse or be sent again", Some(account), done);
         }
         Ok(failed)
@@ -387,7 +412,7 @@ impl Gate {
         drop(tx);
         let mut failed = 0;
         for (account, connection) in due {
-            let done = self.cut_if_unanswered(account, connection).await;
+            let done = written(|| self.cut_if_unanswered(account, connection)).await;
             failed += missed("an unanswered connection cannot be cut", Some(account), done);
         }
         Ok(failed)

@@ -8,6 +8,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::letter::{keyboard_from_text, keyboard_to_text, settled_text};
+use super::patience::written;
 use super::ports::{Asker, Keyboard, Message, Undelivered};
 use super::session::Ended;
 use super::{Gate, LEAD_EVERY, next_look};
@@ -32,8 +33,8 @@ const LOOK_AGAIN: Duration = Duration::from_secs(30);
 enum Round {
     /// All was tried.
     Done,
-    /// Telegram is out of reach: the rest waits.
-    Stuck,
+    /// Telegram is out of reach: the rest waits, and whoever tried rests for so long.
+    Stuck(Duration),
 }
 
 impl Gate {
@@ -55,8 +56,7 @@ impl Gate {
                 () = cancel.cancelled() => break,
                 Some(done) = running.join_next() => under_way.retain(|chat| done.as_ref().ok() != Some(chat)),
                 () = self.wake.post.notified() => {}
-                () = self.clock.sleep_until(at) => {}
-                () = tokio::time::sleep(longest) => {}
+                () = self.until_next_look(looked_at, at) => {}
             }
             if running.is_empty() {
                 under_way.clear();
@@ -72,7 +72,7 @@ impl Gate {
         (running, under_way): (&mut JoinSet<i64>, &mut HashSet<i64>),
         cancel: &CancellationToken,
     ) -> Result<Option<Timestamp>, StoreError> {
-        for (chat, rows) in by_chat(self.reader().due_messages(self.now()).await?) {
+        for (chat, rows) in by_chat(self.reader().due_messages(self.due_until()).await?) {
             if running.len() < CHATS_AT_ONCE && under_way.insert(chat) {
                 let (gate, asker, cancel) = (self.clone(), asker.clone(), cancel.clone());
                 running.spawn(async move {
@@ -94,7 +94,10 @@ impl Gate {
             }
             match self.deliver_one(&row, &asker).await {
                 Ok(Round::Done) => {}
-                Ok(Round::Stuck) => return,
+                Ok(Round::Stuck(rest)) => {
+                    cancel.run_until_cancelled(self.rest(rest)).await;
+                    return;
+                }
                 Err(error) => {
                     // Delivered but not written: it is delivered once more rather than never.
                     tracing::error!(%error, "the outcome of a message cannot be written");
@@ -118,8 +121,13 @@ impl Gate {
         };
         let message = Message { id: row.id, chat_id: row.chat_id, edits: row.edits, text: row.text.clone(), keyboard };
         let delivered = asker.deliver(&message).await;
+        // Delivered but not written, it would be delivered once more.
+        written(|| self.note_delivery(row, &delivered)).await
+    }
+
+    async fn note_delivery(&self, row: &OutboxRow, delivered: &Result<i64, Undelivered>) -> Result<Round, StoreError> {
         let mut tx = self.store.begin().await?;
-        let round = self.write_delivery(&mut tx, row, &delivered).await?;
+        let round = self.write_delivery(&mut tx, row, delivered).await?;
         self.commit(tx, Ended::default()).await?;
         Ok(round)
     }
@@ -149,13 +157,15 @@ impl Gate {
                 Ok(Round::Done)
             }
             Err(Undelivered::RetryAfter(wait)) => {
-                tx.retry_message(row, "asked to wait", now + *wait).await?;
-                Ok(Round::Stuck)
+                let again = self.again_in(*wait);
+                tx.retry_message(row, "asked to wait", again.at).await?;
+                Ok(Round::Stuck(again.rest))
             }
             Err(Undelivered::Unreachable(why)) => {
                 let wait = Duration::from_secs(1).saturating_mul(1 << row.tries.min(6)).min(LONGEST_WAIT);
-                tx.retry_message(row, why, now + wait).await?;
-                Ok(Round::Stuck)
+                let again = self.again_in(wait);
+                tx.retry_message(row, why, again.at).await?;
+                Ok(Round::Stuck(again.rest))
             }
         }
     }

@@ -2,6 +2,7 @@
 
 use super::directory::levels;
 use super::letter::{Question, presence_actions};
+use super::patience::written;
 use super::{Gate, Refused};
 use crate::domain::access::SLOT;
 use crate::domain::account::Lock;
@@ -298,7 +299,7 @@ impl Gate {
                 continue;
             }
             let now = self.now();
-            let written = async {
+            let cut = || async {
                 let mut tx = self.store.begin().await?;
                 for slot in &slots {
                     let Some(acct_session_id) = &slot.acct_session_id else { continue };
@@ -321,7 +322,7 @@ impl Gate {
                 }
                 tx.commit(now).await
             };
-            match written.await {
+            match written(cut).await {
                 Ok(committed) => self.after(&committed),
                 // Their Start names no open session: the closing rule cuts them then.
                 Err(error) => tracing::error!(%error, "accepts in flight could not be cut; their start will be"),

@@ -6,11 +6,13 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::Gate;
+use super::router_api::ApiState;
 use super::session::Ended;
 use crate::clock::Timestamp;
+use crate::domain::router::{Router, Scheme};
 use crate::domain::setting::Level;
-use crate::store::StoreError;
 use crate::store::connection::LOST;
+use crate::store::{StoreError, Tx};
 
 /// How often.
 const EVERY: Duration = Duration::from_secs(60);
@@ -51,8 +53,10 @@ impl Gate {
             }
             if let Err(error) = self.sweep(listening_since).await {
                 tracing::error!(%error, "the sweep failed; the next minute tries again");
-                // Where nothing can be written, nothing was listened to either.
-                listening_since = now;
+                // Where nothing can be written, nothing was listened to either; but for what was overtaken by another change.
+                if !matches!(error, StoreError::Conflict) {
+                    listening_since = now;
+                }
             }
             if pruned_at.is_none_or(|at| now >= at + PRUNE_EVERY) {
                 match self.prune().await {
@@ -80,17 +84,40 @@ impl Gate {
         tx.prune_changes(now - KEEP_WORK).await?;
         tx.prune_outbox(now - KEEP_WORK).await?;
         if listening_since + silence <= now {
-            for connection in tx.silent_connections(now - silence).await? {
-                tracing::info!(
-                    acct_session_id = connection.acct_session_id,
-                    "silent for three intervals: closed as lost"
-                );
-                tx.end_connection(&connection, LOST, connection.seen_at).await?;
-            }
+            self.close_silent(&mut tx, silence).await?;
         }
         self.commit(tx, Ended::default()).await?;
         self.metrics.connections.set(self.reader().open_connection_count().await?);
         Ok(())
+    }
+
+    /// Closes what was silent for so long. What only a router's list tells of is silent while the router is out of reach, and
+    /// its list is read first when it is back.
+    async fn close_silent(&self, tx: &mut Tx, silence: Duration) -> Result<(), StoreError> {
+        let since = self.now() - silence;
+        let mut silent = tx.silent_connections(since).await?;
+        for router in self.directory.routers().routers() {
+            if self.tells_of_its_connections(router, silence) {
+                silent.extend(tx.silent_connections_on(router.id, since).await?);
+            }
+        }
+        for connection in silent {
+            tracing::info!(acct_session_id = connection.acct_session_id, "silent for three intervals: closed as lost");
+            tx.end_connection(&connection, LOST, connection.seen_at).await?;
+        }
+        Ok(())
+    }
+
+    /// Whether silence about the connections that a router's list told of means something: the list could be read for so
+    /// long, or nobody reads it any more.
+    fn tells_of_its_connections(&self, router: &Router, silence: Duration) -> bool {
+        if router.scheme == Scheme::Radius || router.api.is_none() {
+            return true;
+        }
+        match self.api_state(router.id) {
+            ApiState::Up { since, .. } => self.now().since(since) >= silence,
+            ApiState::Off | ApiState::Connecting | ApiState::Failing { .. } => false,
+        }
     }
 
     /// Forgets history by the settings, a thousand rows at a time so that no log-in waits for it.

@@ -7,7 +7,8 @@ use std::collections::HashSet;
 use super::Gate;
 use super::door::door;
 use super::session::Case;
-use crate::domain::connection::Presence;
+use crate::domain::access::Through;
+use crate::domain::connection::{Presence, Via};
 use crate::domain::hours;
 use crate::domain::id::{AccountId, ConnectionId, RouterId};
 use crate::domain::policy::OnExpiry;
@@ -31,11 +32,12 @@ impl Gate {
     pub(super) async fn settle_wants(&self, tx: &mut Tx, account: AccountId) -> Result<(), StoreError> {
         // As the transaction sees them: what memory has of them may be a moment old, and what is missed now is missed.
         let routers = tx.reached_routers().await?;
-        let stored = tx.wants_of(account).await?;
-        if routers.is_empty() && stored.is_empty() {
+        if routers.is_empty() && tx.wants_of(account).await?.is_empty() {
             return Ok(());
         }
+        // The account first: what is read after it is held by this transaction.
         let Some(case) = self.case(tx, account).await? else { return Ok(()) };
+        let stored = tx.wants_of(account).await?;
         let mut wanted = Vec::new();
         self.want_of_connections(tx, &case, &routers, &mut wanted).await?;
         self.want_of_accounts(&case, &routers, &stored, &mut wanted);
@@ -97,8 +99,9 @@ impl Gate {
         let open = tx.open_connections(account).await?;
         let cut = tx.connections_to_cut(account).await?;
         for rule in tx.rules_of(account).await? {
-            let holds =
-                |connection: &&Connection| connection.router == rule.router && self.is_let(case, connection, &cut);
+            let holds = |connection: &&Connection| {
+                connection.router == rule.router && self.is_let((case, routers), connection, &cut)
+            };
             let holder = open.iter().find(holds).map(|connection| connection.id);
             wanted.push(NewWant {
                 router: rule.router,
@@ -115,7 +118,7 @@ impl Gate {
             if tx.newest_with(connection.router, address).await? != Some(connection.id) {
                 continue;
             }
-            let is_let = self.is_let(case, connection, &cut);
+            let is_let = self.is_let((case, routers), connection, &cut);
             wanted.push(NewWant {
                 router: connection.router,
                 thing: Thing::Lease(address),
@@ -128,18 +131,35 @@ impl Gate {
     }
 
     /// Whether the traffic of a connection is to be let through.
-    fn is_let(&self, case: &Case, connection: &Connection, cut: &HashSet<ConnectionId>) -> bool {
+    fn is_let(
+        &self,
+        (case, routers): (&Case, &[Reached]),
+        connection: &Connection,
+        cut: &HashSet<ConnectionId>,
+    ) -> bool {
         if cut.contains(&connection.id) {
             return false;
         }
         let machines = connection.class == ClassSeen::Ours && connection.session.is_none();
         if machines {
-            return door(case).lets_machine_in();
+            return door(case).lets_machine_in() && self.stands(case, routers, connection);
         }
         let session = case.entry.session.as_ref().filter(|session| session.is_valid(self.now()));
         let its_own = session.is_some_and(|session| Some(session.id) == connection.session);
         let confirmed = matches!(connection.presence, Presence::Confirmed { .. });
         confirmed && (its_own || connection.kept == Kept::Yes)
+    }
+
+    /// Whether a machine's connection is where and when it may be. What came by RADIUS was judged at its Accept; what a
+    /// router let in by itself never stood at our door.
+    fn stands(&self, case: &Case, routers: &[Reached], connection: &Connection) -> bool {
+        match connection.via {
+            Via::Radius => true,
+            Via::Api => routers.iter().find(|router| router.id == connection.router).is_some_and(|router| {
+                let through = Through { id: router.id, name: &router.name, leases: router.leases };
+                door(case).standing(through, connection.place().as_ref(), self.now()).is_ok()
+            }),
+        }
     }
 
     /// Accounts that routers keep themselves: enabled while there is a right to be connected, disabled otherwise. Whether a

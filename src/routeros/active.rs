@@ -67,13 +67,14 @@ async fn octets(link: &Link) -> Result<Octets, ApiFault> {
         let name = row.value("name").filter(|name| name.starts_with(b"<"))?.to_vec();
         Some((name, (value::number(row, "rx-byte")?, value::number(row, "tx-byte")?)))
     };
-    unless_lost(link.rows(print, read).await.map(|rows| rows.into_iter().collect()))
+    unless_hidden(link.rows(print, read).await.map(|rows| rows.into_iter().collect()))
 }
 
-/// What is not shown is not there; but a list that was cut short would look as if connections had ended.
-fn unless_lost<T: Default>(found: Result<T, ApiFault>) -> Result<T, ApiFault> {
+/// What the router does not have, or does not show to us, is not there. Whatever else keeps it from answering must not look
+/// as if connections had ended.
+fn unless_hidden<T: Default>(found: Result<T, ApiFault>) -> Result<T, ApiFault> {
     match found {
-        Err(fault) if !fault.is_passing() => Ok(T::default()),
+        Err(ApiFault::NoMenu(_) | ApiFault::Forbidden(_)) => Ok(T::default()),
         found => found,
     }
 }
@@ -115,7 +116,7 @@ struct Session {
 async fn sessions(link: &Link, name: Option<&[u8]>) -> Result<Vec<Session>, ApiFault> {
     let generation = match user_manager::of(link).await {
         Ok(generation) => generation,
-        Err(fault) => return unless_lost(Err(fault)),
+        Err(fault) => return unless_hidden(Err(fault)),
     };
     let properties = match generation {
         Generation::New => ".id,user,acct-session-id,calling-station-id,user-address,uptime,download,upload,active",
@@ -131,7 +132,7 @@ async fn sessions(link: &Link, name: Option<&[u8]>) -> Result<Vec<Session>, ApiF
         print = print.query([b"?user=", name].concat());
     }
     let read = move |row: &Row| row.is("active").then(|| Session { id: value::id(row), active: of_user_manager(row) });
-    unless_lost(link.rows(print, read).await)
+    unless_hidden(link.rows(print, read).await)
 }
 
 fn of_user_manager(row: &Row) -> Active {

@@ -109,6 +109,17 @@ impl Link {
         self.shared.state.borrow().clone()
     }
 
+    /// The router is called so by now.
+    pub(super) fn is_called(&self, name: String) {
+        self.shared.state.send_if_modified(|state| match state {
+            ApiState::Up { identity, .. } if *identity != name => {
+                *identity = name;
+                true
+            }
+            ApiState::Up { .. } | ApiState::Off | ApiState::Connecting | ApiState::Failing { .. } => false,
+        });
+    }
+
     /// What `read` makes of each row of an answer, as the rows come.
     pub(super) async fn rows<T: Send + 'static>(
         &self,

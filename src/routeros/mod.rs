@@ -163,7 +163,9 @@ impl RouterApi for Fleet {
         self.within(async {
             let link = self.link(router)?;
             let sign = Sentence::command("/system/identity/print").with(".proplist", "name");
-            link.ask(sign, Haste::Now, |_| None::<()>).await?;
+            let (names, _) = link.ask(sign, Haste::Now, |row| row.text("name").map(|name| fault::short(&name))).await?;
+            // It may be called otherwise than at the log-in.
+            names.into_iter().take(1).for_each(|name| link.is_called(name));
             Ok(link.state())
         })
         .await

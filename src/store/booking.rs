@@ -32,9 +32,11 @@ impl Tx {
     /// # Errors
     /// The database does not answer.
     pub async fn book(&mut self, booking: &Booking<'_>) -> Result<()> {
-        let Some(known) = self.known(booking).await? else {
-            return self.open_connection(booking).await;
+        let known = match self.known(booking).await? {
+            Some(known) => Some(known),
+            None => self.known_elsewhere(booking).await?,
         };
+        let Some(known) = known else { return self.open_connection(booking).await };
         match (booking.record.report, known.ended_at, known.cause.as_deref()) {
             (Report::Start | Report::Interim, None, _) => self.renew(booking, &known).await,
             // What was concluded, not reported, may have been wrong: two boxes behind one address and name look like a
@@ -72,6 +74,56 @@ impl Tx {
             return Ok(None);
         }
         Ok(Some(found))
+    }
+
+    /// The connection of a box that is called otherwise, or has another address, since the record before: the only open one
+    /// of its router with the same Acct-Session-Id, name, caller and start. A Start is that of another connection: boxes
+    /// behind one entry number alike.
+    async fn known_elsewhere(&mut self, booking: &Booking<'_>) -> Result<Option<Connection>> {
+        let record = booking.record;
+        if record.report == Report::Start {
+            return Ok(None);
+        }
+        let started = record.started();
+        let rows = sqlx::query(
+            "select id, nas_id, router_id, acct_session_id, user_name, account_id, session_id, station, nas_ip, framed_ip,
+             authentic, classed, started_at, seen_at, presence, presence_at, kept, input_octets, output_octets, input_packets,
+             output_packets, ended_at, cause, via from connections
+             where nas_id in (select id from nas where router_id = $1) and acct_session_id = $2 and ended_at is null
+             and user_name = $3 and coalesce(station, '') = $4 and started_at >= $5 and started_at <= $6 limit 2",
+        )
+        .bind(record.nas.router.0)
+        .bind(&record.acct_session_id)
+        .bind(&record.user_name)
+        .bind(record.station.as_deref().unwrap_or_default())
+        .bind((started - SAME_START).millis())
+        .bind((started + SAME_START).millis())
+        .fetch_all(self.sql())
+        .await?;
+        let [row] = rows.as_slice() else { return Ok(None) };
+        let known = read(row)?;
+        self.move_to(&known, booking.nas).await?;
+        Ok(Some(Connection { nas: booking.nas, ..known }))
+    }
+
+    /// The connection is that of this box from now on, and so is what is to end.
+    async fn move_to(&mut self, known: &Connection, nas: NasId) -> Result<()> {
+        sqlx::query("update connections set nas_id = $1 where id = $2")
+            .bind(nas.0)
+            .bind(known.id.0)
+            .execute(self.sql())
+            .await?;
+        sqlx::query(
+            "update cuts set nas_id = $1 where connection_id = $2 and done_at is null
+             and not exists (select 1 from cuts other where other.nas_id = $1
+             and other.acct_session_id = cuts.acct_session_id and other.done_at is null)",
+        )
+        .bind(nas.0)
+        .bind(known.id.0)
+        .execute(self.sql())
+        .await?;
+        self.touch_door(known.account);
+        Ok(())
     }
 
     async fn open_connection(&mut self, booking: &Booking<'_>) -> Result<()> {

@@ -245,7 +245,7 @@ impl Tx {
         row.as_ref().map(read).transpose()
     }
 
-    /// Open connections that nothing was heard of since `since`; at most [`LIST_ROWS`].
+    /// Open connections that accounting has not told of since `since`; at most [`LIST_ROWS`].
     ///
     /// # Errors
     /// The database does not answer, or a row is corrupt.
@@ -253,8 +253,28 @@ impl Tx {
         let rows = sqlx::query(
             "select id, nas_id, router_id, acct_session_id, user_name, account_id, session_id, station, nas_ip, framed_ip,
              authentic, classed, started_at, seen_at, presence, presence_at, kept, input_octets, output_octets, input_packets,
-             output_packets, ended_at, cause, via from connections where ended_at is null and seen_at < $1 limit $2",
+             output_packets, ended_at, cause, via from connections
+             where ended_at is null and via = 'radius' and seen_at < $1 limit $2",
         )
+        .bind(since.millis())
+        .bind(LIST_ROWS)
+        .fetch_all(self.sql())
+        .await?;
+        Ok(readable(&rows, read))
+    }
+
+    /// Open connections that the list of this router has not told of since `since`; at most [`LIST_ROWS`].
+    ///
+    /// # Errors
+    /// As [`Tx::silent_connections`].
+    pub async fn silent_connections_on(&mut self, router: RouterId, since: Timestamp) -> Result<Vec<Connection>> {
+        let rows = sqlx::query(
+            "select id, nas_id, router_id, acct_session_id, user_name, account_id, session_id, station, nas_ip, framed_ip,
+             authentic, classed, started_at, seen_at, presence, presence_at, kept, input_octets, output_octets, input_packets,
+             output_packets, ended_at, cause, via from connections
+             where router_id = $1 and ended_at is null and via = 'api' and seen_at < $2 limit $3",
+        )
+        .bind(router.0)
         .bind(since.millis())
         .bind(LIST_ROWS)
         .fetch_all(self.sql())

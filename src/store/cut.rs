@@ -202,17 +202,34 @@ impl Tx {
 }
 
 impl Reader {
-    /// The cuts to be tried at `now`; at most [`LIST_ROWS`].
+    /// The routers on which a cut is to be tried at `now`, the one that waits longest first.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn routers_with_due_cuts(&self, now: Timestamp) -> Result<Vec<RouterId>> {
+        let rows = sqlx::query(
+            "select n.router_id, min(c.due_at) as due_at from cuts c join nas n on n.id = c.nas_id
+             where c.done_at is null and c.due_at <= $1 group by n.router_id order by min(c.due_at), n.router_id",
+        )
+        .bind(now.millis())
+        .fetch_all(&mut *self.connection().await?)
+        .await?;
+        each(&rows, |row| Fields::of("cuts", row).int("router_id").map(RouterId))
+    }
+
+    /// The cuts to be tried on a router at `now`, what waits longest first; at most `limit`.
     ///
     /// # Errors
     /// The database does not answer, or a row is corrupt.
-    pub async fn due_cuts(&self, now: Timestamp) -> Result<Vec<Cut>> {
+    pub async fn due_cuts(&self, router: RouterId, now: Timestamp, limit: i64) -> Result<Vec<Cut>> {
         let rows = sqlx::query(
             "select id, nas_id, connection_id, acct_session_id, user_name, nas_ip, framed_ip, why, created_at, tries, outcome
-             from cuts where done_at is null and due_at <= $1 order by due_at, id limit $2",
+             from cuts where done_at is null and due_at <= $1 and nas_id in (select id from nas where router_id = $2)
+             order by due_at, id limit $3",
         )
         .bind(now.millis())
-        .bind(LIST_ROWS)
+        .bind(router.0)
+        .bind(limit)
         .fetch_all(&mut *self.connection().await?)
         .await?;
         Ok(readable(&rows, read))

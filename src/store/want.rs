@@ -177,7 +177,7 @@ impl Reader {
 
 impl Tx {
     /// From now on this is wanted. The same as before changes nothing; anything else is due at once and pending since
-    /// now.
+    /// now. What is being taken over (`removed`, `retired`) is not switched any more.
     ///
     /// # Errors
     /// The database does not answer.
@@ -191,8 +191,9 @@ impl Tx {
              set hint = coalesce(excluded.hint, wants.hint), state = excluded.state,
              account_id = excluded.account_id, connection_id = excluded.connection_id,
              since = excluded.since, due_at = excluded.due_at, tries = 0, outcome = null, proven_at = null
-             where wants.state <> excluded.state or coalesce(wants.account_id, 0) <> coalesce(excluded.account_id, 0)
-             or coalesce(wants.connection_id, 0) <> coalesce(excluded.connection_id, 0)",
+             where (wants.state <> excluded.state or coalesce(wants.account_id, 0) <> coalesce(excluded.account_id, 0)
+             or coalesce(wants.connection_id, 0) <> coalesce(excluded.connection_id, 0))
+             and (wants.state not in ('removed', 'retired') or excluded.state in ('removed', 'retired'))",
         )
         .bind(new.router.0)
         .bind(kind)

@@ -52,7 +52,11 @@ impl From<Refused> for WebError {
 
 impl From<StoreError> for WebError {
     fn from(error: StoreError) -> Self {
-        Self::Store(error)
+        match error {
+            // Nothing is out of order: another change came between.
+            StoreError::Conflict => Self::Conflict(error.to_string()),
+            error => Self::Store(error),
+        }
     }
 }
 
@@ -171,6 +175,13 @@ mod tests {
         let at_once = || async { "here" };
         let response = at_once.layer(limit(Duration::from_secs(3600))).call(Request::default(), ()).await;
         assert_eq!(response.status(), StatusCode::OK);
+    }
+
+    #[test]
+    fn a_change_that_was_overtaken_is_nothing_out_of_order() {
+        for error in [WebError::from(StoreError::Conflict), WebError::from(Refused::from(StoreError::Conflict))] {
+            assert_eq!(error.into_response().status(), StatusCode::CONFLICT);
+        }
     }
 
     #[test]

@@ -8,10 +8,16 @@ mod router_api;
 mod shop;
 
 mod absent;
+mod adopted;
+mod away;
+mod deaf;
 mod endless;
+mod held;
 mod list;
+mod machine;
 mod overtaken;
 mod reach;
+mod renamed;
 mod silence;
 
 use std::sync::Arc;
@@ -50,10 +56,15 @@ struct Staff(#[allow(dead_code, reason = "dropped, it ends them")] DropGuard);
 impl Shop {
     /// Everything runs, but RADIUS and Telegram.
     fn opens(&self) -> Staff {
+        self.opens_with(Arc::new(Deaf))
+    }
+
+    /// The same with another way to cut.
+    fn opens_with(&self, cutter: Arc<dyn Cutter>) -> Staff {
         let (tracker, cancel) = (TaskTracker::new(), CancellationToken::new());
         self.gate.start(&tracker, &cancel);
         self.gate.start_reaching(Arc::new(self.api.clone()), &tracker, &cancel);
-        self.gate.start_enforcing(Arc::new(Deaf), &tracker, &cancel);
+        self.gate.start_enforcing(cutter, &tracker, &cancel);
         Staff(cancel.drop_guard())
     }
 

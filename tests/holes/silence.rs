@@ -18,7 +18,7 @@ fn accepted(acct_session_id: &str) -> Active {
 
 impl Shop {
     /// An Accept a minute ago, whose Start was lost.
-    async fn accepted(&self, account: AccountId, nas: NasKey, name: &[u8]) {
+    pub(super) async fn accepted(&self, account: AccountId, nas: NasKey, name: &[u8]) {
         let session = self.store.reader().open_session(account).await.unwrap().unwrap();
         let attempt = Attempt {
             at: self.clock.now() - Duration::from_secs(60),
@@ -42,7 +42,7 @@ impl Shop {
         tx.commit(self.clock.now()).await.unwrap();
     }
 
-    async fn is_cut(&self) -> bool {
+    pub(super) async fn is_cut(&self) -> bool {
         let pending = self.store.reader().pending_cuts().await.unwrap();
         !pending.is_empty() || !self.api.calls().is_empty()
     }

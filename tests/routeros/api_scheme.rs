@@ -16,6 +16,8 @@ use crate::mute_line::mute_line;
 use crate::world::{ADMIN, API_PASSWORD, API_USER, Dialled, ELSEWHERE, HOME, PASSWORD, Plan, World, ann_from};
 use crate::world::{hours, minutes};
 
+const RULE: &str = "2FA ann";
+
 /// Our user on the router has the least rights: it sees no password.
 fn least() -> Plan {
     Plan { policies: "api,read,write".to_owned(), ..Plan::default() }
@@ -326,16 +328,23 @@ on_last! {
 
 on_versions! {
     async fn a_router_out_of_reach_for_an_hour_throws_nobody_out(world: World, least()) {
+        let rule = world.rule(RULE);
+        world.drop_the_rest();
         ruled(world).await;
+        world.bind_rule(&rule).await;
         world.set("extra_protection", "on").await;
         granted(world).await;
-        let (_, bobs) = world.bob().await;
+        let (bob, bobs) = world.bob().await;
         world.secret("bob");
         world.looks(1).await;
         let tunnel = world.confirmed().await;
         world.until_active().await;
         let bobs_tunnel = world.router.dial(dial_as("bob")).await.accepted();
-        world.until("bob is heard of", || async { world.connections().await.len() == 2 }).await;
+        let question = bob.reads("Is it you who connected").await;
+        bob.presses(&question, "Yes, it is me").await;
+        world.until("the rule is on", || async { tunnel.passes() }).await;
+        world.until_fulfilled().await;
+        let from = world.router.trace().len();
 
         world.api_goes_down().await;
         world.swept(60).await;
@@ -344,16 +353,17 @@ on_versions! {
         world.gate().end_session(&ADMIN, his.id).await.unwrap();
         assert!(tunnel.is_up() && bobs_tunnel.is_up());
         world.api_comes_up();
-        let bob = async {
+        let bob_is_out = async {
             world.in_time("bob is cut", || async { !bobs_tunnel.is_up() }).await;
             let mut dial = dial_as("bob");
             dial.password = Secret::new(PASSWORD);
             assert!(!matches!(world.router.dial(dial).await, DialOutcome::Connected(_)));
         };
-        bob.await;
+        bob_is_out.await;
         world.settles().await;
         world.looks(2).await;
-        assert!(tunnel.is_up(), "Ann never noticed");
+        assert!(tunnel.is_up() && tunnel.passes(), "Ann never noticed");
+        assert_eq!(world.traced(from, &["-> /ip/firewall/filter/set"]), None);
         let open: Vec<_> = world.connections().await.into_iter().filter(|open| open.ended_at.is_none()).collect();
         assert_eq!(open.len(), 1);
         assert_eq!(world.ann.count("Is it you"), 1, "she is not asked again");

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use radgram::gate::router_api::{AdmittedBy, ApiFault, Removed, RouterApi};
+use radgram::gate::router_api::{AdmittedBy, ApiFault, ApiState, Removed, RouterApi};
 use radgram::proto::routeros::Sentence;
 
 use crate::menus::{Bench, Menus, refusal};
@@ -215,4 +215,51 @@ async fn an_old_user_manager_cannot_close_a_session_and_says_so() {
     let removed = bench.fleet.remove_active(&bench.router, "81a00007", b"olga").await;
     assert!(matches!(removed, Err(ApiFault::Refused(_))), "{removed:?}");
     assert_eq!(bench.changes(), [""; 0]);
+}
+
+/// What is asked for besides the connections of PPP.
+const BESIDES: [&str; 2] = ["/interface/print", "/user-manager/session/print"];
+
+async fn besides_refused_with(message: &'static str) -> Bench {
+    Bench::with(
+        |menus| {
+            connected(menus, "ivan", "0x81A00001", "true");
+            menus.menu(USERS);
+            menus.put(SESSIONS, &[("user", "olga"), ("acct-session-id", "81a00007"), ("active", "true")]);
+        },
+        move |command, _| BESIDES.iter().any(|menu| command.first() == menu.as_bytes()).then(|| refusal(message)),
+    )
+    .await
+}
+
+#[tokio::test]
+async fn what_may_not_be_seen_is_not_there() {
+    for message in ["not enough permissions (9)", "no such command prefix"] {
+        let bench = besides_refused_with(message).await;
+        let active = bench.fleet.active(&bench.router).await.unwrap();
+        assert_eq!(active.len(), 1, "{message}");
+        assert_eq!(bench.fleet.remove_active(&bench.router, "81a00007", b"olga").await, Ok(Removed::Absent));
+    }
+}
+
+#[tokio::test]
+async fn a_list_that_was_refused_is_no_empty_list() {
+    let bench = besides_refused_with("failure: out of memory").await;
+    let active = bench.fleet.active(&bench.router).await;
+    assert!(matches!(active, Err(ApiFault::Refused(_))), "{active:?}");
+    let removed = bench.fleet.remove_active(&bench.router, "81a00007", b"olga").await;
+    assert!(matches!(removed, Err(ApiFault::Refused(_))), "{removed:?}");
+}
+
+#[tokio::test]
+async fn a_greeting_tells_what_the_router_is_called_by_now() {
+    let bench = Bench::new(|_| {}).await;
+    let called = |state: Result<ApiState, ApiFault>| match state {
+        Ok(ApiState::Up { identity, .. }) => identity,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(called(bench.fleet.greet(&bench.router).await), "gw-1");
+    bench.at(|menus| menus.menu("/system/identity")[0].insert("name".to_owned(), b"headquarters".to_vec()));
+    assert_eq!(called(bench.fleet.greet(&bench.router).await), "headquarters");
+    assert_eq!(called(Ok(bench.fleet.state(bench.router.id))), "headquarters");
 }

@@ -232,11 +232,13 @@ on_both! {
         tx.want_cut(&cut, at(0)).await.unwrap();
         tx.want_cut(&cut, at(1)).await.unwrap();
         tx.commit(at(1)).await.unwrap();
-        let wanted = story.store.reader().due_cuts(at(1)).await.unwrap().pop().unwrap();
+        let wanted = story.store.reader().due_cuts(books.router, at(1), 10).await.unwrap().pop().unwrap();
         let mut tx = story.tx().await;
         tx.retry_cut(wanted.id, "no answer", at(30)).await.unwrap();
         tx.commit(at(2)).await.unwrap();
         assert_eq!(story.store.reader().next_due_cut().await.unwrap(), Some(at(30)));
+        assert_eq!(story.store.reader().routers_with_due_cuts(at(29)).await.unwrap(), []);
+        assert_eq!(story.store.reader().routers_with_due_cuts(at(30)).await.unwrap(), [books.router]);
 
         // Its Start comes: it is tried at once, with what the Start told.
         books.books(Report::Start, at(5), 0).await;
@@ -244,7 +246,7 @@ on_both! {
         let mut tx = story.tx().await;
         tx.want_cut(&NewCut { connection: Some(id), framed_ip: "10.8.0.2".parse().ok(), ..cut.clone() }, at(5)).await.unwrap();
         tx.commit(at(5)).await.unwrap();
-        let [due] = story.store.reader().due_cuts(at(5)).await.unwrap().try_into().unwrap();
+        let [due] = story.store.reader().due_cuts(books.router, at(5), 10).await.unwrap().try_into().unwrap();
         assert_eq!((due.id, due.connection, due.tries), (wanted.id, Some(id), 1));
         assert_eq!(due.framed_ip, "10.8.0.2".parse().ok());
 
@@ -259,5 +261,73 @@ on_both! {
         tx.finish_cut(again.id, "gone", at(41)).await.unwrap();
         tx.commit(at(41)).await.unwrap();
         assert_eq!(story.store.reader().next_due_cut().await.unwrap(), None);
+    }
+}
+
+on_both! {
+    /// A box that is called otherwise by now keeps its connections, and what is to end on it.
+    async fn a_connection_goes_with_its_box(story: Story) {
+        let books = Books::of(&story).await;
+        books.books(Report::Start, at(0), 0).await;
+        let before = books.row().await;
+        let mut tx = story.tx().await;
+        let renamed = NasKey { router: books.router, address: ADDRESS.parse().unwrap(), identifier: "headquarters".to_owned() };
+        let nas = tx.nas(&renamed, at(1)).await.unwrap().id;
+        let cut = NewCut {
+            nas: before.nas,
+            connection: Some(before.id),
+            session: Some(books.session),
+            acct_session_id: ID,
+            user_name: b"ann",
+            nas_ip: None,
+            framed_ip: None,
+            why: "revoked",
+        };
+        tx.want_cut(&cut, at(1)).await.unwrap();
+        tx.commit(at(1)).await.unwrap();
+
+        let booked = |record: Record| {
+            let story = &story;
+            let account = Some(books.account);
+            async move {
+                let mut tx = story.tx().await;
+                tx.book(&Booking { record: &record, nas, account, session: None, class: ClassSeen::None }).await.unwrap();
+                tx.commit(at(60)).await.unwrap();
+            }
+        };
+        booked(books.record(Report::Interim, at(60), 60)).await;
+        let row = books.row().await;
+        assert_eq!((row.id, row.nas, row.session), (before.id, nas, Some(books.session)));
+        let [cut] = story.store.reader().pending_cuts().await.unwrap().try_into().unwrap();
+        assert_eq!((cut.nas, cut.connection), (nas, Some(row.id)));
+        booked(books.record(USER_REQUEST, at(90), 90)).await;
+        assert_eq!(story.store.reader().open_connection_count().await.unwrap(), 0);
+        assert_eq!(story.store.reader().pending_cuts().await.unwrap(), [], "the Stop proves it");
+    }
+}
+
+on_both! {
+    /// Two boxes behind one entry number alike: what may be another connection is one.
+    async fn what_may_be_another_boxs_is_another_connection(story: Story) {
+        let books = Books::of(&story).await;
+        books.books(Report::Start, at(0), 0).await;
+        let unlike = [
+            Record { user_name: b"bob".to_vec(), ..books.record(Report::Interim, at(60), 60) },
+            Record { station: Some("203.0.113.8".to_owned()), ..books.record(Report::Interim, at(60), 60) },
+            Record { acct_session_id: "81500002".to_owned(), ..books.record(Report::Interim, at(60), 60) },
+            books.record(Report::Interim, at(900), 60),
+            // A connection begins on the box that says so.
+            books.record(Report::Start, at(60), 60),
+        ];
+        for (number, record) in unlike.into_iter().enumerate() {
+            let mut tx = story.tx().await;
+            let key = NasKey { router: books.router, address: ADDRESS.parse().unwrap(), identifier: format!("annex {number}") };
+            let nas = tx.nas(&key, at(1)).await.unwrap().id;
+            let account = Some(books.account);
+            tx.book(&Booking { record: &record, nas, account, session: None, class: ClassSeen::None }).await.unwrap();
+            let open = tx.open_connections_on(books.router).await.unwrap();
+            assert_eq!(open.len(), 2, "{record:?}");
+            // Dropped: the next is alone with the first again.
+        }
     }
 }

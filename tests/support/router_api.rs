@@ -30,6 +30,8 @@ struct Inner {
     turnstile: Mutex<Option<Arc<Semaphore>>>,
     /// Changes that wait for one.
     waiting: AtomicUsize,
+    /// The same for looks at the leases.
+    before_leases: Mutex<Option<Arc<Semaphore>>>,
     /// How often the connections were read.
     looks: AtomicUsize,
 }
@@ -44,6 +46,8 @@ struct State {
     identity: Option<String>,
     breaks: bool,
     hidden: bool,
+    away: bool,
+    up_since: Timestamp,
     unread: HashMap<Menu, ApiFault>,
     refusals: HashMap<Vec<u8>, ApiFault>,
     /// Changes that still get through before the router is out of reach.
@@ -112,6 +116,19 @@ impl FakeRouter {
         self.state().leases.keys().map(ToString::to_string).collect()
     }
 
+    /// Has a filter rule, disabled.
+    pub fn filters(&self, id: &str, comment: &str) {
+        let comment = comment.as_bytes().to_vec();
+        let what = "forward accept".to_owned();
+        let rule = FilterRule { id: id.to_owned(), comment, switch: Switch::Disabled, what };
+        self.state().rules.push(rule);
+    }
+
+    /// Whether the rule is enabled.
+    pub fn rule_is_on(&self, id: &str) -> bool {
+        self.state().rules.iter().any(|rule| rule.id == id && rule.switch == Switch::Enabled)
+    }
+
     /// A connection is up.
     pub fn connects(&self, active: Active) {
         self.state().active.push(active);
@@ -144,6 +161,24 @@ impl FakeRouter {
         turnstile
     }
 
+    /// From now on each look at its leases waits until it is let through; it counts among those that wait.
+    pub fn hold_leases(&self) -> Arc<Semaphore> {
+        let turnstile = Arc::new(Semaphore::new(0));
+        *self.0.before_leases.lock().unwrap() = Some(turnstile.clone());
+        turnstile
+    }
+
+    /// It answers nothing from now on.
+    pub fn goes_away(&self) {
+        self.state().away = true;
+    }
+
+    /// It answers again, since `at`.
+    pub fn is_back(&self, at: Timestamp) {
+        let mut state = self.state();
+        (state.away, state.up_since) = (false, at);
+    }
+
     /// How many changes wait to be let through.
     pub fn waiting(&self) -> usize {
         self.0.waiting.load(Ordering::SeqCst)
@@ -174,7 +209,11 @@ impl FakeRouter {
     }
 
     async fn pass_turnstile(&self) {
-        let turnstile = self.0.turnstile.lock().unwrap().clone();
+        self.pass(&self.0.turnstile).await;
+    }
+
+    async fn pass(&self, turnstile: &Mutex<Option<Arc<Semaphore>>>) {
+        let turnstile = turnstile.lock().unwrap().clone();
         if let Some(turnstile) = turnstile {
             self.0.waiting.fetch_add(1, Ordering::SeqCst);
             turnstile.acquire().await.unwrap().forget();
@@ -185,6 +224,7 @@ impl FakeRouter {
     /// Whether a change of this name gets through.
     fn admit(&self, call: String, name: &[u8]) -> Result<MutexGuard<'_, State>, ApiFault> {
         let mut state = self.state();
+        state.answers()?;
         match &mut state.reach {
             Some(0) => return Err(ApiFault::Unreachable("timed out".to_owned())),
             Some(left) => *left -= 1,
@@ -199,6 +239,10 @@ impl FakeRouter {
 }
 
 impl State {
+    fn answers(&self) -> Result<(), ApiFault> {
+        if self.away { Err(ApiFault::Unreachable("timed out".to_owned())) } else { Ok(()) }
+    }
+
     fn menu(&self, menu: Menu) -> Result<Vec<RouterAccount>, ApiFault> {
         if let Some(fault) = self.unread.get(&menu) {
             return Err(fault.clone());
@@ -214,10 +258,14 @@ impl State {
 #[async_trait]
 impl RouterApi for FakeRouter {
     fn state(&self, _: RouterId) -> ApiState {
+        let state = self.state();
+        if let Err(fault) = state.answers() {
+            return ApiState::Failing { since: state.up_since, fault, next: state.up_since };
+        }
         ApiState::Up {
-            since: Timestamp::from_millis(0),
+            since: state.up_since,
             version: "7.22 (stable)".to_owned(),
-            identity: self.state().identity.clone().unwrap_or_else(|| "office".to_owned()),
+            identity: state.identity.clone().unwrap_or_else(|| "office".to_owned()),
             local: None,
         }
     }
@@ -232,6 +280,7 @@ impl RouterApi for FakeRouter {
         let breaks = std::mem::take(&mut self.state().breaks);
         assert!(!breaks, "a test asked for this");
         self.0.looks.fetch_add(1, Ordering::SeqCst);
+        self.state().answers()?;
         Ok(self.state().active.clone())
     }
 
@@ -260,6 +309,7 @@ impl RouterApi for FakeRouter {
     }
 
     async fn leases(&self, _: &Router) -> Result<Vec<LeaseEntry>, ApiFault> {
+        self.pass(&self.0.before_leases).await;
         let entry = |(address, timeout): (&IpAddr, &Duration)| LeaseEntry {
             id: format!("*{address}"),
             address: address.to_string(),

@@ -37,13 +37,18 @@ pub struct Shop {
 
 impl Shop {
     pub async fn open() -> Self {
+        Self::open_by(|clock| Arc::new(clock)).await
+    }
+
+    /// One whose clock is made of the settable one.
+    pub async fn open_by(clock_of: impl FnOnce(SettableClock) -> Arc<dyn Clock>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let url = format!("sqlite:{}", folder.path().join("shop.db").display());
         let clock = SettableClock::new(Timestamp::from_millis(1_795_428_000_000));
         let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
         let ring = Keyring::new(MasterKey::new([7; 32]));
         let store = Store::open(&url, ring, entropy.clone(), clock.now()).await.unwrap();
-        let gate = Gate::open(store.clone(), Arc::new(clock.clone()), entropy).await.unwrap();
+        let gate = Gate::open(store.clone(), clock_of(clock.clone()), entropy).await.unwrap();
         let api = FakeRouter::default();
         gate.reach_routers(Arc::new(api.clone()));
         let form = RouterForm {

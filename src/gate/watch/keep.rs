@@ -203,7 +203,8 @@ impl Gate {
         Ok(())
     }
 
-    /// Gives how the account shall be on this router; `None` where we do not keep it there.
+    /// Gives how the account shall be on this router; `None` where we do not keep it there. `wants` are those from before
+    /// the router was asked.
     async fn keep_switch(
         &self,
         look: &Look<'_>,
@@ -215,10 +216,15 @@ impl Gate {
             Menu::Secret => Thing::Secret(standing.name_key.clone()),
             Menu::UserManager => Thing::UserManager(standing.name_key.clone()),
         };
-        let kind = thing.parts().0;
-        let stored = wants.iter().find(|want| want.account == Some(standing.account) && want.thing.parts().0 == kind);
         let mut tx = self.store.begin().await?;
         let Some(state) = self.shall_be_there(&mut tx, look, standing).await? else { return Ok(None) };
+        let before = wanted_of(wants, standing, &thing);
+        let now = tx.wants_of(standing.account).await?;
+        let stored = wanted_of(now.iter().filter(|want| want.router == look.router.id), standing, &thing);
+        if stored != before {
+            // Changed (adopted, granted, done) since the router was asked: what it said is old, and the next look is soon.
+            return Ok(None);
+        }
         let is_right = account.switch == shall_be(state);
         match stored {
             Some(want) if matches!(want.state, WantedState::Removed | WantedState::Retired) => return Ok(None),
@@ -299,6 +305,13 @@ impl Gate {
         }
         Ok(())
     }
+}
+
+/// What is wanted of an account in the menu of this thing. A name that was adopted is kept as the router writes it.
+fn wanted_of<'a>(wants: impl IntoIterator<Item = &'a Want>, standing: &Standing, thing: &Thing) -> Option<&'a Want> {
+    let kind = thing.parts().0;
+    let of_it = wants.into_iter().filter(|want| want.account == Some(standing.account) && want.thing.parts().0 == kind);
+    of_it.min_by_key(|want| !matches!(want.state, WantedState::Removed | WantedState::Retired))
 }
 
 const fn shall_be(state: WantedState) -> Switch {

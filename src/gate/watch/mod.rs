@@ -15,6 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::{self, JoinSet};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 pub(super) use outsider::Outsiders;
@@ -49,8 +50,8 @@ struct Memory {
     reached: bool,
     /// The version of the router when what follows from who decides there, and how, was last looked at.
     settled: Option<i64>,
-    /// When rules, leases and accounts were last looked after.
-    kept_at: Option<Timestamp>,
+    /// When rules, leases and accounts were last looked after, by both clocks.
+    kept_at: Option<(Timestamp, Instant)>,
     /// Connections of ours that the router did not have, and since when.
     absent: HashMap<ConnectionId, Timestamp>,
     /// Connections that are not ours, by Acct-Session-Id, and since when.
@@ -150,12 +151,19 @@ impl Gate {
                 () = cancel.cancelled() => return,
                 looked = self.look(api.as_ref(), router, &mut memory) => looked,
             };
-            if let Err(error) = looked {
-                if memory.reached {
-                    tracing::warn!(router = router.name, %error, "a router cannot be watched; trying again");
+            match looked {
+                Ok(()) => {}
+                // Another change came between: that says nothing of the router, and the next look is soon.
+                Err(Blind::Store(StoreError::Conflict)) => {
+                    tracing::debug!(router = router.name, "a look was overtaken")
                 }
-                memory.reached = false;
-                self.forget_outsiders(id);
+                Err(error) => {
+                    if memory.reached {
+                        tracing::warn!(router = router.name, %error, "a router cannot be watched; trying again");
+                    }
+                    memory.reached = false;
+                    self.forget_outsiders(id);
+                }
             }
             let every = self.look_every(router, &memory);
             tokio::select! {
@@ -181,14 +189,18 @@ impl Gate {
 
     async fn look(&self, api: &dyn RouterApi, router: &Router, memory: &mut Memory) -> Result<(), Blind> {
         let active = api.active(router).await?;
+        let keeps = self.is_to_keep(memory);
+        if keeps {
+            // What it is called may have changed since the log-in. A router that does not say it is watched all the same.
+            match api.greet(router).await {
+                Err(fault) if fault.is_passing() => return Err(fault.into()),
+                Ok(_) | Err(_) => {}
+            }
+        }
         let identity = self.identity_of(router.id);
         let look = Look { api, router, identity, active, at: self.now() };
         // It may have been taken away and given back between two looks.
         let is_as_it_was = memory.settled == Some(router.version);
-        if !memory.reached || !is_as_it_was {
-            self.welcome_back(router).await?;
-            memory.reached = true;
-        }
         if !is_as_it_was {
             self.settle_router(router.id).await?;
             memory.settled = Some(router.version);
@@ -197,11 +209,25 @@ impl Gate {
             Scheme::Api => self.follow_list(&look, memory).await?,
             Scheme::Radius => self.compare(&look, memory).await?,
         }
-        if memory.kept_at.is_none_or(|at| look.at >= at + KEEP_EVERY || look.at < at) {
+        // After its list: what was wanted while nobody knew who is connected may not be wanted any more.
+        if !memory.reached || !is_as_it_was {
+            self.welcome_back(router).await?;
+            memory.reached = true;
+        }
+        if keeps {
             self.keep(&look, memory).await?;
-            memory.kept_at = Some(look.at);
+            memory.kept_at = Some((look.at, Instant::now()));
         }
         Ok(())
+    }
+
+    /// Whether rules, leases and accounts are to be looked after (again). A clock that is held stands still.
+    fn is_to_keep(&self, memory: &Memory) -> bool {
+        let now = self.now();
+        let is_held = !self.clock.lag().is_zero();
+        memory
+            .kept_at
+            .is_none_or(|(at, since)| now >= at + KEEP_EVERY || now < at || (is_held && since.elapsed() >= KEEP_EVERY))
     }
 
     /// What a router's API is called; empty while it is out of reach.
