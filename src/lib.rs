@@ -47,7 +47,7 @@
 //!
 //! # Deliberately absent
 //!
-//! EAP, `hold`, pages for groups, RadSec, proxying to User Manager, backup and restore: their tables and rooms are here,
+//! EAP, pages for groups, RadSec, proxying to User Manager, backup and restore: their tables and rooms are here,
 //! their work is not.
 
 pub mod app;

@@ -50,6 +50,8 @@ pub struct Metrics {
     pub connections: Gauge,
     /// Messages that wait, as of the last round.
     pub outbox: Gauge,
+    /// Log-ins that wait for their person.
+    pub held: Gauge,
 }
 
 impl Default for Metrics {
@@ -87,6 +89,7 @@ impl Metrics {
         };
         let connections = gauge("connections", "Open connections, as of the last minute");
         let outbox = gauge("outbox", "Messages that wait to be delivered");
+        let held = gauge("held", "Log-ins that wait for their person");
         Self {
             registry,
             drops,
@@ -102,6 +105,7 @@ impl Metrics {
             messages,
             connections,
             outbox,
+            held,
         }
     }
 

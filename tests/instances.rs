@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use radgram::domain::id::SessionId;
+use radgram::domain::policy::WithoutSession;
 use radgram::domain::session::State;
 use radgram::domain::user::UserStep;
 use radgram::gate::{BotState, Gate};
@@ -126,6 +127,26 @@ async fn an_accept_of_the_other_in_flight_does_not_outlive_the_end() {
     tunnel.send_start().await;
     assert_eq!(tunnel.ended().await, Cause::AdminReset);
     world.until("the cut is proven", || async { world.gate().reader().pending_cuts().await.unwrap().is_empty() }).await;
+}
+
+#[tokio::test]
+async fn a_dial_held_by_one_is_let_in_by_a_yes_that_the_other_hears() {
+    let (world, second) = two().await;
+    world.set("without_session", "hold").await;
+    world.set("new_address", "ask").await;
+    until_it_is(&world, second.gate(), BotState::Standby).await;
+    let account = world.account("ann").await;
+    let settled = || async {
+        let known = second.gate().directory().read(account).await.unwrap().unwrap();
+        known.policy.without_session == WithoutSession::Hold
+    };
+    world.until("the second knows the setting", settled).await;
+    let (outcome, _) = tokio::join!(second.dial(), async {
+        let question = world.ann.reads("waits for your answer").await;
+        world.ann.presses(&question, "Yes, 24 h").await
+    });
+    outcome.accepted();
+    assert_eq!(second.gate().metrics().held.get(), 0);
 }
 
 #[tokio::test]

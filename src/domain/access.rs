@@ -108,6 +108,8 @@ pub enum Decision {
     Admit(SessionId, Place, Permit),
     /// Reject, and ask the person.
     Knock(Reason),
+    /// Ask the person, and answer when they have.
+    Hold(Reason),
     /// Reject.
     Refuse(Reason),
 }
@@ -187,6 +189,12 @@ reasons! {
     SessionEnding = "session_ending", "the session ends in a moment";
     /// Step 6: `allow` without its conditions.
     AllowNotTied = "allow_not_tied", "without_session = allow needs an account without a person and source networks";
+    /// Step 6: held, and the person said no.
+    NotLetIn = "not_let_in", "the person did not let the connection in";
+    /// Step 6: held, and nobody answered.
+    Unanswered = "unanswered", "the person did not answer in time; a late yes lets the next dial in";
+    /// Step 6: held, and given up.
+    Redialled = "redialled", "the same caller has dialled again: that dial is the one that waits";
     /// Step 7: the limit.
     TooMany = "too_many", "too many simultaneous connections";
 }
@@ -309,7 +317,8 @@ impl Door<'_> {
             WithoutSession::Allow if self.is_tied_machine() => Ok((None, admission)),
             WithoutSession::Allow => Err(Decision::Refuse(Reason::AllowNotTied)),
             WithoutSession::Knock if self.user.is_some() => Err(Decision::Knock(reason)),
-            WithoutSession::Knock | WithoutSession::Reject => Err(Decision::Refuse(reason)),
+            WithoutSession::Hold if self.user.is_some() => Err(Decision::Hold(reason)),
+            WithoutSession::Knock | WithoutSession::Hold | WithoutSession::Reject => Err(Decision::Refuse(reason)),
         }
     }
 

@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::Gate;
 use super::class::Class;
 use super::directory::{Found, Known};
+use super::door::Knocker;
 use super::guess::Guesser;
 use crate::clock::Timestamp;
 use crate::domain::access::{Decision, Door, Permit, Reason, Request, Service, Slot, Through};
@@ -99,10 +100,20 @@ enum Judged {
     Answer(Answer),
     /// Reject, and ask the person about the caller, if the router named one.
     Knock(Reason, Option<Place>),
+    /// Ask the person about the caller, and wait for the answer.
+    Hold(Reason, Place),
     /// The caller must be written to the session first.
     Admit(SessionId, Place),
     /// What it was based on changed meanwhile.
     Outdated,
+}
+
+/// What the database made of a dial.
+pub(super) enum Reached {
+    /// The answer, and whose dial it was.
+    Answer(Found, Answer),
+    /// Nothing yet: the person is to be asked about the caller.
+    Hold(Arc<Known>, Reason, Place),
 }
 
 impl Gate {
@@ -119,17 +130,23 @@ impl Gate {
                 self.knock_later(&found, place);
                 Some(self.settled(request, &found, Answer::Reject(reason)))
             }
-            Judged::Admit(..) | Judged::Outdated => None,
+            Judged::Hold(..) | Judged::Admit(..) | Judged::Outdated => None,
         }
     }
 
-    /// The answer to a dial, asking the database where memory does not know.
+    /// The answer to a dial, asking the database where memory does not know, and the person where the policy says so:
+    /// that may take as long as the router is said to wait.
     pub async fn access(&self, request: &Request, router: &Router) -> Answer {
         if let Some(answer) = self.access_now(request, router) {
             return answer;
         }
-        match self.access_by_database(request, router).await {
-            Ok((found, answer)) => self.settled(request, &found, answer),
+        let reached = match self.access_by_database(request, router).await {
+            Ok(Reached::Hold(known, reason, place)) => self.hold(request, router, known, (reason, place)).await,
+            Ok(Reached::Answer(found, answer)) => return self.settled(request, &found, answer),
+            Err(error) => Err(error),
+        };
+        match reached {
+            Ok(answer) => answer,
             Err(error) => {
                 tracing::error!(router = router.name, %error, "no answer to a log-in: the database cannot be asked");
                 self.settled(request, &Found::Nobody, Answer::Silence)
@@ -137,16 +154,20 @@ impl Gate {
         }
     }
 
-    async fn access_by_database(&self, request: &Request, router: &Router) -> Result<(Found, Answer), StoreError> {
+    pub(super) async fn access_by_database(&self, request: &Request, router: &Router) -> Result<Reached, StoreError> {
         let names = candidates(&request.user_name);
         for _ in 0..TRIES {
             let found = self.directory.look_up(&names).await?;
             match self.judge(request, router, &found) {
-                Judged::Answer(answer) => return Ok((found, answer)),
+                Judged::Answer(answer) => return Ok(Reached::Answer(found, answer)),
                 Judged::Knock(reason, place) => {
                     self.knock_later(&found, place);
-                    return Ok((found, Answer::Reject(reason)));
+                    return Ok(Reached::Answer(found, Answer::Reject(reason)));
                 }
+                Judged::Hold(reason, place) => match found {
+                    Found::Account(known) => return Ok(Reached::Hold(known, reason, place)),
+                    Found::Nobody => return Ok(Reached::Answer(found, Answer::Reject(reason))),
+                },
                 Judged::Admit(session, place) => match self.admit(&found, session, &place).await {
                     // Somebody else was quicker: judged again.
                     Ok(()) | Err(StoreError::Conflict) => {}
@@ -155,11 +176,11 @@ impl Gate {
                 Judged::Outdated => {}
             }
         }
-        Ok((Found::Nobody, Answer::Silence))
+        Ok(Reached::Answer(Found::Nobody, Answer::Silence))
     }
 
     /// Counts and writes down what was answered.
-    fn settled(&self, request: &Request, found: &Found, answer: Answer) -> Answer {
+    pub(super) fn settled(&self, request: &Request, found: &Found, answer: Answer) -> Answer {
         let known = match found {
             Found::Account(known) => Some(known),
             Found::Nobody => None,
@@ -221,6 +242,7 @@ impl Gate {
             Decision::Accept(permit) => Judged::Answer(self.accept(known, router, permit, proven)),
             Decision::Admit(session, place, _) => Judged::Admit(session, place),
             Decision::Knock(reason) => Judged::Knock(reason, place),
+            Decision::Hold(reason) => place.map_or(reject(reason), |place| Judged::Hold(reason, place)),
             Decision::Refuse(reason) => reject(reason),
         }
     }
@@ -279,7 +301,7 @@ impl Gate {
                     server: request.server,
                     at: request.arrived,
                 }),
-                Decision::Admit(..) | Decision::Knock(_) | Decision::Refuse(_) => None,
+                Decision::Admit(..) | Decision::Knock(_) | Decision::Hold(_) | Decision::Refuse(_) => None,
             };
             (decision, slot)
         })
@@ -320,7 +342,7 @@ impl Gate {
             .is_some_and(|open| open.id == session && open.is_valid(now) && Some(open.end()) == mark.end)
     }
 
-    fn knock_later(&self, found: &Found, place: Option<Place>) {
+    pub(super) fn knock_later(&self, found: &Found, place: Option<Place>) {
         if let (Found::Account(known), Some(place)) = (found, place) {
             self.run_errand(Errand::Knock(known.entry.account.id, place));
         }
@@ -341,7 +363,7 @@ impl Gate {
                 errand = errands.recv() => errand,
             };
             let done = match errand {
-                Some(Errand::Knock(account, place)) => self.knock(account, &place).await,
+                Some(Errand::Knock(account, place)) => self.knock(account, &place, Knocker::Left).await.map(|_| ()),
                 Some(Errand::Replace(connections)) => self.replace(&connections).await,
                 None => return,
             };

@@ -16,6 +16,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::Gate;
+use super::hold::Holds;
 use crate::domain::habits::Habits;
 use crate::domain::id::{AccountId, RouterId};
 use crate::domain::policy::{Policy, Values};
@@ -115,6 +116,7 @@ pub struct Directory {
     routers: ArcSwap<RouterTable>,
     settings: ArcSwap<Settings>,
     recent: Mutex<Recent>,
+    holds: Holds,
     started: Instant,
     /// Milliseconds from `started` to the beginning of the last poll that succeeded.
     proven: AtomicU64,
@@ -162,6 +164,7 @@ impl Directory {
             routers: ArcSwap::from_pointee(read_routers(&reader).await?),
             settings: ArcSwap::from_pointee(read_settings(&reader).await?),
             recent: Mutex::new(Recent { floor: seen, seen, ..Recent::default() }),
+            holds: Holds::default(),
             started,
             proven: AtomicU64::new(0),
             reader,
@@ -184,6 +187,11 @@ impl Directory {
     pub fn habits(&self, router: RouterId) -> Arc<Habits> {
         let settings = self.settings.load();
         settings.own_habits.get(&router).unwrap_or(&settings.habits).clone()
+    }
+
+    /// The dials that are held; they are woken by what changes here.
+    pub(super) fn holds(&self) -> &Holds {
+        &self.holds
     }
 
     /// What holds for the system.
@@ -311,9 +319,13 @@ impl Directory {
             Noun::Account => {
                 self.entries.invalidate(&AccountId(change.id));
                 self.unknown.invalidate_all();
+                self.holds.wake(AccountId(change.id));
             }
             // Both are read again as a whole by the poll; until then accounts go to the database.
-            Noun::Setting => self.entries.invalidate_all(),
+            Noun::Setting => {
+                self.entries.invalidate_all();
+                self.holds.wake_all();
+            }
             Noun::Router | Noun::Work => {}
         }
     }
@@ -371,6 +383,7 @@ impl Directory {
         recent.floor = recent.floor.max(last);
         self.entries.invalidate_all();
         self.unknown.invalidate_all();
+        self.holds.wake_all();
         vec![Noun::Account, Noun::Setting, Noun::Router, Noun::Work]
     }
 

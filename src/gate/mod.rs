@@ -16,6 +16,7 @@ mod door;
 mod enforce;
 mod fulfil;
 mod guess;
+pub mod hold;
 pub mod job;
 mod letter;
 mod lifecycle;

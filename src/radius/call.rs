@@ -29,12 +29,27 @@ pub(super) struct Call {
     pub(super) asked: Asked,
 }
 
+/// The way that a request came, and its reply goes.
+#[derive(Clone)]
+pub(super) struct Way {
+    listener: Arc<Listener>,
+    ends: Ends,
+}
+
 impl Call {
     async fn send(&self, reply: &[u8]) {
-        if let Err(error) = self.listener.send(reply, self.ends).await {
-            tracing::debug!(to = %self.ends.from, from = ?self.ends.to, %error, "a reply was not sent");
-            self.server.dismiss(Dropped::NotSent, self.ends);
+        self.send_by(&self.way(), reply).await;
+    }
+
+    async fn send_by(&self, Way { listener, ends }: &Way, reply: &[u8]) {
+        if let Err(error) = listener.send(reply, *ends).await {
+            tracing::debug!(to = %ends.from, from = ?ends.to, %error, "a reply was not sent");
+            self.server.dismiss(Dropped::NotSent, *ends);
         }
+    }
+
+    fn way(&self) -> Way {
+        Way { listener: self.listener.clone(), ends: self.ends }
     }
 
     fn arrival(&self) -> Arrival {
@@ -48,7 +63,7 @@ impl Call {
 
     /// What is known of this request; a copy is dealt with here, a new one comes back to be worked on.
     async fn first(self) -> Result<Option<InFlight>, Dropped> {
-        match self.server.duplicates.see(&self.key, Instant::now()) {
+        match self.server.duplicates.see(&self.key, || self.way(), Instant::now()) {
             Seen::New => Ok(Some(InFlight { call: self, open: true })),
             Seen::InFlight => Err(Dropped::DuplicateInFlight),
             Seen::Answered(answered) => {
@@ -173,12 +188,12 @@ struct InFlight {
 }
 
 impl InFlight {
-    /// Keeps the reply for the copies, and sends it.
+    /// Keeps the reply for the copies, and sends it the way that the newest of them came.
     async fn answer(mut self, reply: Vec<u8>, mark: Option<Mark>) {
         self.open = false;
         let answered = Answered { bytes: reply.into(), mark };
-        self.call.server.duplicates.answer(&self.call.key, answered.clone(), Instant::now());
-        self.call.send(&answered.bytes).await;
+        let newest = self.call.server.duplicates.answer(&self.call.key, answered.clone(), Instant::now());
+        self.call.send_by(&newest.unwrap_or_else(|| self.call.way()), &answered.bytes).await;
     }
 }
 
@@ -191,7 +206,7 @@ impl Drop for InFlight {
 }
 
 impl InFlight {
-    /// Asks the gate, which asks the database, and replies.
+    /// Asks the gate, which asks the database and perhaps the person, and replies.
     async fn ask(self, request: Request) {
         let answer = self.call.server.gate.access(&request, &self.call.peer.router).await;
         let (server, ends) = (self.call.server.clone(), self.call.ends);

@@ -12,13 +12,14 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::call::Call;
+use super::call::{Call, Way};
 use super::dropped::{Dropped, Log};
 use super::duplicate::{Duplicates, Key};
 use super::listener::{Batch, Ends, Listener};
 use super::peers::Peers;
 use super::reply::Asked;
 use crate::gate::Gate;
+use crate::gate::hold::HELD;
 use crate::proto::radius::{Code, Packet};
 
 /// Log-ins that wait for the database at once. Above it they are dropped: the router asks again, or asks the next server.
@@ -55,9 +56,10 @@ impl Port {
 pub(super) struct Server {
     pub(super) gate: Arc<Gate>,
     peers: Peers,
-    pub(super) duplicates: Duplicates,
+    pub(super) duplicates: Duplicates<Way>,
     pub(super) log: Log,
-    /// Places for log-ins that wait for the database.
+    /// Places for log-ins that wait for the database, and beside them for those that wait for their person: however many
+    /// are held, they take nobody else's place.
     pub(super) logins: Arc<Semaphore>,
     /// Places for records that wait for their commit.
     pub(super) records: Arc<Semaphore>,
@@ -80,7 +82,7 @@ pub fn serve(
         peers: Peers::default(),
         duplicates: Duplicates::default(),
         log: Log::default(),
-        logins: Arc::new(Semaphore::new(LOGINS)),
+        logins: Arc::new(Semaphore::new(LOGINS + HELD)),
         records: Arc::new(Semaphore::new(RECORDS)),
         lessons: Arc::new(Semaphore::new(LESSONS)),
         tracker: tracker.clone(),

@@ -59,6 +59,11 @@ knock-question =
     Address: { $address }
     Router: { $router }
     Let in?
+hold-question =
+    Someone is connecting as { $account }.
+    Address: { $address }
+    Router: { $router }
+    The connection waits for your answer for { $seconds } s. Let in?
 presence-question =
     Is it you who connected to the VPN?
     Account: { $account }
@@ -81,6 +86,7 @@ choose-account = Access with which account?
 prompt-void = The question does not matter any more.
 prompt-late = The time to answer is over.
 answer-let-in = Access is open. Connect once more.
+answer-let-in-held = Access is open. If the connection does not come up by itself, connect once more.
 answer-not-now = All right, no questions for 10 minutes. Access is closed.
 answer-not-me = Access is closed, the account is locked, the operators are warned.
 answer-confirmed = Confirmed.

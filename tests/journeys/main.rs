@@ -35,6 +35,7 @@ macro_rules! on_both {
 mod attributes;
 mod crash;
 mod doors;
+mod hold;
 mod knock;
 mod presence;
 mod story;
