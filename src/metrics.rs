@@ -52,6 +52,8 @@ pub struct Metrics {
     pub outbox: Gauge,
     /// Log-ins that wait for their person.
     pub held: Gauge,
+    /// Refusals that are kept back because passwords are guessed.
+    pub kept_back: Gauge,
 }
 
 impl Default for Metrics {
@@ -90,6 +92,7 @@ impl Metrics {
         let connections = gauge("connections", "Open connections, as of the last minute");
         let outbox = gauge("outbox", "Messages that wait to be delivered");
         let held = gauge("held", "Log-ins that wait for their person");
+        let kept_back = gauge("kept_back", "Refusals that are kept back because passwords are guessed");
         Self {
             registry,
             drops,
@@ -106,6 +109,7 @@ impl Metrics {
             connections,
             outbox,
             held,
+            kept_back,
         }
     }
 

@@ -209,6 +209,11 @@ impl Reason {
         )
     }
 
+    /// Whether it is told of a password that was not proven, or that was not looked at any more because of such.
+    pub const fn is_guess(self) -> bool {
+        matches!(self, Self::UnknownName | Self::WrongPassword | Self::HashOnly | Self::Guessing)
+    }
+
     /// From the word.
     pub fn from_word(word: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|reason| reason.word() == word)

@@ -9,13 +9,14 @@ use super::Gate;
 use super::class::Class;
 use super::directory::{Found, Known};
 use super::door::Knocker;
-use super::guess::Guesser;
+use super::guarded::Locked;
+use super::guess::Suspects;
 use crate::clock::Timestamp;
 use crate::domain::access::{Decision, Door, Permit, Reason, Request, Service, Slot, Through};
 use crate::domain::account::candidates;
 use crate::domain::attribute::{ReplyAttribute, ReplyAttributes};
 use crate::domain::connection::Place;
-use crate::domain::credential::{Proven, Unproven, prove};
+use crate::domain::credential::{Credential, Proof, Proven, prove};
 use crate::domain::id::{AccountId, ConnectionId, SessionId};
 use crate::domain::policy::Policy;
 use crate::domain::router::Router;
@@ -92,6 +93,10 @@ pub(super) enum Errand {
     Knock(AccountId, Place),
     /// Cut the connections that a dial replaces.
     Replace(Vec<ConnectionId>),
+    /// Write down who guesses passwords.
+    Lock(Locked),
+    /// Tell the person that a connection was one too many.
+    Surplus(AccountId, Option<Place>),
 }
 
 /// What memory made of a dial.
@@ -159,7 +164,12 @@ impl Gate {
         for _ in 0..TRIES {
             let found = self.directory.look_up(&names).await?;
             match self.judge(request, router, &found) {
-                Judged::Answer(answer) => return Ok(Reached::Answer(found, answer)),
+                Judged::Answer(answer) => {
+                    if let (Answer::Reject(Reason::TooMany), Found::Account(known)) = (&answer, &found) {
+                        self.run_errand(Errand::Surplus(known.entry.account.id, request.place()));
+                    }
+                    return Ok(Reached::Answer(found, answer));
+                }
                 Judged::Knock(reason, place) => {
                     self.knock_later(&found, place);
                     return Ok(Reached::Answer(found, Answer::Reject(reason)));
@@ -226,8 +236,7 @@ impl Gate {
             return reject(Reason::NotVpn);
         }
         let place = request.place();
-        let caller = place.clone().map_or(Guesser::Nas(request.nas.address), Guesser::Caller);
-        let proven = match self.proven(request, found, caller, place.as_ref()) {
+        let proven = match self.proven(request, found) {
             Ok(proven) => proven,
             Err(reason) => return reject(reason),
         };
@@ -247,40 +256,42 @@ impl Gate {
         }
     }
 
-    /// Whether the password is proven (§3.4). An unknown name takes the same steps with a decoy, so it costs the same.
-    fn proven(
-        &self,
-        request: &Request,
-        found: &Found,
-        caller: Guesser,
-        place: Option<&Place>,
-    ) -> Result<Proven, Reason> {
+    /// Whether the password is proven (§3.4). An unknown name takes the same steps with a decoy, so it costs the same, and
+    /// so does an account whose kept form of a password cannot prove this one.
+    fn proven(&self, request: &Request, found: &Found) -> Result<Proven, Reason> {
+        let suspects = Suspects::of(request, found);
         let now = request.arrived;
-        let limit = self.directory.system_policy().guess_limit;
-        let account = match found {
-            Found::Account(known) => Some(known),
-            Found::Nobody => None,
-        };
-        let at_account = account.map(|known| Guesser::At(known.entry.account.id));
-        let expected = account.is_some_and(|known| is_expected(known, place, now));
-        let guessed = self.guesses.count(&caller, now) >= limit
-            || at_account.as_ref().is_some_and(|at| !expected && self.guesses.count(at, now) >= limit);
-        if guessed {
+        if self.guesses.is_locked(&suspects.caller, now)
+            || (self.guesses.is_locked(&suspects.name, now) && !self.expects(request, found))
+        {
             return Err(Reason::Guessing);
         }
         let proof = request.proof.as_ref().ok_or(Reason::NoProof)?;
-        let credential = account.map_or(&self.decoy, |known| &known.entry.credential);
-        let proven = prove(credential, proof, &request.user_name);
-        match (proven, account) {
-            (Ok(proven), Some(_)) => Ok(proven),
-            (Err(Unproven::NeedsPassword), Some(_)) => Err(Reason::HashOnly),
-            (_, known) => {
-                self.guesses.add(caller, now);
-                if let Some(at) = at_account {
-                    self.guesses.add(at, now);
+        let of_decoy = || prove(&self.decoy, proof, &request.user_name);
+        let (proven, reason) = match found {
+            Found::Nobody => (of_decoy(), Reason::UnknownName),
+            Found::Account(known) => match &known.entry.credential {
+                Credential::None => (of_decoy(), Reason::WrongPassword),
+                Credential::NtHash(_) if matches!(proof, Proof::Chap { .. }) => (of_decoy(), Reason::HashOnly),
+                kept @ (Credential::NtHash(_) | Credential::Password { .. }) => {
+                    match prove(kept, proof, &request.user_name) {
+                        Ok(proven) => return Ok(proven),
+                        wrong => (wrong, Reason::WrongPassword),
+                    }
                 }
-                Err(if known.is_some() { Reason::WrongPassword } else { Reason::UnknownName })
-            }
+            },
+        };
+        // Whatever the decoy says: nobody is let in by it.
+        drop(std::hint::black_box(proven));
+        self.count_guess(request, suspects);
+        Err(reason)
+    }
+
+    /// Whether the dial comes from a caller that the open session knows: guesses of strangers do not keep it out.
+    pub(super) fn expects(&self, request: &Request, found: &Found) -> bool {
+        match found {
+            Found::Account(known) => is_expected(known, request.place().as_ref(), request.arrived),
+            Found::Nobody => false,
         }
     }
 
@@ -348,6 +359,10 @@ impl Gate {
         }
     }
 
+    pub(super) fn lock_later(&self, locked: Locked) {
+        self.run_errand(Errand::Lock(locked));
+    }
+
     fn run_errand(&self, errand: Errand) {
         if self.errands.sender.try_send(errand).is_err() {
             tracing::warn!("more knocks at once than can be asked; the next redial asks again");
@@ -365,10 +380,12 @@ impl Gate {
             let done = match errand {
                 Some(Errand::Knock(account, place)) => self.knock(account, &place, Knocker::Left).await.map(|_| ()),
                 Some(Errand::Replace(connections)) => self.replace(&connections).await,
+                Some(Errand::Surplus(account, place)) => self.tell_surplus(account, place.as_ref()).await,
+                Some(Errand::Lock(locked)) => self.keep_lock(&locked).await,
                 None => return,
             };
             if let Err(error) = done {
-                tracing::error!(%error, "a knock or a replaced connection could not be written; the next redial asks again");
+                tracing::error!(%error, "a knock, a lock or a replaced connection could not be written; the next redial asks again");
             }
         }
     }

@@ -20,7 +20,9 @@ use crate::store::session::NewSession;
 use crate::store::{StoreError, Tx};
 use crate::text::Arg;
 
-/// The window of `knocks_per_10min`.
+/// Accounts remembered as told of a surplus connection; the least seen ones are forgotten first, and are told again.
+pub(super) const SURPLUS_TOLD: u64 = 10_000;
+/// The window of `knocks_per_10min`, and between two words about surplus connections.
 const KNOCK_WINDOW: Duration = Duration::from_secs(600);
 
 /// What becomes of a dial whose person is asked.
@@ -209,6 +211,29 @@ impl Gate {
             }
         }
         self.ask(tx, case, &question).await
+    }
+
+    /// A dial was one too many: its person hears why, at most once in ten minutes.
+    pub(super) async fn tell_surplus(&self, account: AccountId, place: Option<&Place>) -> Result<(), StoreError> {
+        let now = self.now();
+        if self.surplus_told.get(&account).is_some_and(|told| now < told + KNOCK_WINDOW) {
+            return Ok(());
+        }
+        self.surplus_told.insert(account, now);
+        let mut tx = self.store.begin().await?;
+        let Some(case) = self.case(&mut tx, account).await? else { return Ok(()) };
+        let routers = tx.routers().await?;
+        let router = place.and_then(|place| routers.iter().find(|router| router.id == place.router));
+        let address = place.map_or_else(|| "?".to_owned(), Place::shown);
+        let most = door(&case).most_connections().and_then(|most| i64::try_from(most).ok()).unwrap_or_default();
+        let args = [
+            ("address", Arg::Text(&address)),
+            ("router", Arg::Text(router.map_or("?", |router| router.name.as_str()))),
+            ("count", Arg::Number(most)),
+        ];
+        self.tell_about(&mut tx, &case, "refused-too-many", &args).await?;
+        self.commit(tx, Ended::default()).await?;
+        Ok(())
     }
 
     /// The connections that a dial replaced are cut.

@@ -3,6 +3,7 @@
 //! In this order: who signed it, duplicates, what it says, the gate, the reply.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::time::Instant;
 
@@ -13,10 +14,15 @@ use super::listener::{Ends, Listener};
 use super::peers::Peer;
 use super::reply::Asked;
 use super::server::{Port, Server};
+use crate::clock::Timestamp;
 use crate::domain::access::{Reason, Request};
 use crate::domain::router::{Demand, NasKey, Signs};
 use crate::gate::access::{Answer, Mark};
 use crate::proto::radius::{AttributeType, BuildError, Forged, Packet, Signature, sign};
+
+/// A refusal before the password is proven leaves this long after its request came, if the answer was there sooner: memory
+/// knows most accounts, and of an unknown name the database is asked, which must not show.
+const EVEN: Duration = Duration::from_millis(50);
 
 /// A packet whose sender is known, with all that a reply needs. Cheap to clone into a task.
 #[derive(Clone)]
@@ -27,6 +33,8 @@ pub(super) struct Call {
     pub(super) ends: Ends,
     pub(super) key: Key,
     pub(super) asked: Asked,
+    /// When it was received.
+    pub(super) received: Instant,
 }
 
 /// The way that a request came, and its reply goes.
@@ -228,8 +236,29 @@ impl InFlight {
             Answer::Silence => return Ok(()),
         };
         let reply = reply.map_err(too_long)?;
+        if let Answer::Reject(reason) = answer
+            && reason.is_guess()
+            && let Ok(permit) = server.refusals.clone().try_acquire_owned()
+        {
+            let server = server.clone();
+            let until = server.gate.kept_back(request, reason);
+            server.clone().spawn(permit, self.answer_later(reply, until));
+            return Ok(());
+        }
         self.answer(reply, mark).await;
         Ok(())
+    }
+
+    /// A refusal for which passwords were guessed: never sooner than any other of its kind, and later with each guess.
+    async fn answer_later(self, reply: Vec<u8>, until: Option<Timestamp>) {
+        tokio::time::sleep_until(self.call.received + EVEN).await;
+        if let Some(until) = until {
+            let gate = &self.call.server.gate;
+            gate.metrics().kept_back.inc();
+            gate.clock().sleep_until(until).await;
+            gate.metrics().kept_back.dec();
+        }
+        self.answer(reply, None).await;
     }
 }
 

@@ -26,6 +26,8 @@ use crate::proto::radius::{Code, Packet};
 const LOGINS: usize = 1_024;
 /// Accounting records that wait for their commit at once; as many as the gate's queue holds, and a group beside it.
 const RECORDS: usize = 8_448;
+/// Refusals that are kept back at once because passwords are guessed. Above it they go without waiting.
+const REFUSALS: usize = 1_024;
 /// Boxes that are written down at once as signing their requests; the next packet of another tries again.
 const LESSONS: usize = 4;
 /// After a socket's own failure it is tried again this much later, so that a lasting one does not burn a processor.
@@ -63,6 +65,8 @@ pub(super) struct Server {
     pub(super) logins: Arc<Semaphore>,
     /// Places for records that wait for their commit.
     pub(super) records: Arc<Semaphore>,
+    /// Places for refusals that are kept back.
+    pub(super) refusals: Arc<Semaphore>,
     /// Places for boxes that are written down.
     pub(super) lessons: Arc<Semaphore>,
     tracker: TaskTracker,
@@ -84,6 +88,7 @@ pub fn serve(
         log: Log::default(),
         logins: Arc::new(Semaphore::new(LOGINS + HELD)),
         records: Arc::new(Semaphore::new(RECORDS)),
+        refusals: Arc::new(Semaphore::new(REFUSALS)),
         lessons: Arc::new(Semaphore::new(LESSONS)),
         tracker: tracker.clone(),
         cancel: cancel.clone(),
@@ -131,7 +136,7 @@ async fn handle(
     let (identifier, authenticator) = (packet.identifier(), *packet.authenticator());
     let key = Key { source: ends.from, identifier, authenticator };
     let (server, listener) = (server.clone(), listener.clone());
-    let call = Call { server, listener, peer, ends, key, asked: Asked::by(&packet) };
+    let call = Call { server, listener, peer, ends, key, asked: Asked::by(&packet), received: Instant::now() };
     match (port, packet.code()) {
         (_, Code::STATUS_SERVER) => call.status(&packet, port).await,
         (Port::Auth, Code::ACCESS_REQUEST) => call.login(&packet).await,

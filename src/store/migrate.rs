@@ -44,6 +44,12 @@ const STEPS: &[Step] = &[
         sqlite: include_str!("../../migrations/sqlite/0004_habits.sql"),
         postgres: include_str!("../../migrations/postgres/0004_habits.sql"),
     },
+    Step {
+        version: 7,
+        name: "limits",
+        sqlite: include_str!("../../migrations/sqlite/0007_limits.sql"),
+        postgres: include_str!("../../migrations/postgres/0007_limits.sql"),
+    },
 ];
 
 const CHECK: &[u8] = b"radgram";

@@ -110,6 +110,10 @@ refused-locked = The account is locked. Ask your administrator.
 refused-disabled = The account is disabled. Ask your administrator.
 refused-hours = These are not the allowed hours.
 refused-place = Access is not allowed from this address or on this router.
+refused-too-many = A connection as { $account } from { $address } on { $router } was refused: { $count ->
+        [one] one connection
+       *[other] { $count } connections
+    } at a time. Disconnect the other first, or close access and ask for it again: /my_sessions
 refused-user = You have no right to access. Ask your administrator.
 
 # --- sessions ---
@@ -165,6 +169,12 @@ status-none = { $account }: access is closed. Ask for it: /request_vpn
 # --- operators' chat ---
 operators-application = New application: { $name } (Telegram { $id }). Decide it in the web UI, page Users.
 operators-not-me = Alarm: { $name } says of a connection with { $account }: not me. The account is locked.
+operators-guessing = Alarm: somebody guesses passwords on router { $router }: { $kind ->
+        [caller] caller { $who }
+        [box] box { $who }
+       *[name] for the name { $who }
+    }, { $count } wrong in { $minutes } min, the last for { $name }. Refused for { $minutes } min, or until you lift it (page Log-ins).
+operators-guessing-many = Alarm: somebody guesses passwords on router { $router }: { $count } callers or names are locked there now. See the page Log-ins.
 operators-no-session = Alarm: { $name } on router { $router } is connected past radgram.
 operators-not-done = Alarm: on router { $router }, { $thing } is not as radgram wants it: { $reason }
 operators-drift = Alarm: on router { $router }, somebody switched { $thing }; { $done ->

@@ -134,6 +134,7 @@ refused-locked = Учётная запись заблокирована. Обр�
 refused-disabled = Учётная запись отключена. Обратитесь к администратору.
 refused-hours = Сейчас не разрешённые часы.
 refused-place = С этого адреса или роутера доступ не разрешён.
+refused-too-many = Подключение { $account } с адреса { $address } на роутере { $router } отклонено: одновременно можно не больше { $count }. Сначала отключите другое подключение или закройте доступ и запросите заново: /my_sessions
 refused-user = У вас нет права на доступ. Обратитесь к администратору.
 
 # --- sessions ---
@@ -189,6 +190,12 @@ status-none = { $account }: доступ закрыт. Запросить: /requ
 # --- operators' chat ---
 operators-application = Новая заявка: { $name } (Telegram { $id }). Рассмотрите её в веб-интерфейсе, страница «Users».
 operators-not-me = Тревога: { $name } говорит о подключении { $account }: «это не я». Учётная запись заблокирована.
+operators-guessing = Тревога: на роутере { $router } подбирают пароли: { $kind ->
+        [caller] абонент { $who }
+        [box] устройство { $who }
+       *[name] к имени { $who }
+    }, неверных за { $minutes } мин: { $count }, последний — для { $name }. Отказ на { $minutes } мин, или пока вы его не снимете (страница «Log-ins»).
+operators-guessing-many = Тревога: на роутере { $router } подбирают пароли: сейчас там заблокировано абонентов и имён: { $count }. См. страницу «Log-ins».
 operators-no-session = Тревога: { $name } на роутере { $router } подключено в обход radgram.
 operators-not-done = Тревога: на роутере { $router } не выполнено нужное ({ $thing }): { $reason }
 operators-drift = Тревога: на роутере { $router } кто-то переключил { $thing }; { $done ->

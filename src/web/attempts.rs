@@ -1,15 +1,16 @@
-//! Log-ins: the last attempts with verdict and reason.
+//! Log-ins: who is refused for guessing passwords, and the last attempts with verdict and reason.
 
 use askama::Template;
 use askama_web::WebTemplate;
-use axum::extract::Query;
+use axum::extract::{Path, Query};
 use axum::response::{IntoResponse, Response};
 
 use super::error::WebError;
 use super::users::{Filter, limit};
-use super::visit::{Shell, Viewing};
+use super::visit::{Deciding, Shell, Viewing};
 use crate::domain::access::Reason;
 use crate::store::attempt::{AttemptLine, Verdict};
+use crate::store::guess::{GuessLock, LockKind};
 
 #[derive(Template, WebTemplate)]
 #[template(path = "attempts/page.html")]
@@ -17,6 +18,7 @@ struct Page {
     shell: Shell,
     q: String,
     all: usize,
+    locks: Vec<GuessLock>,
     lines: Vec<(AttemptLine, String)>,
     limit: usize,
 }
@@ -37,6 +39,7 @@ fn verdict_text(verdict: Verdict) -> &'static str {
 
 /// `GET /attempts`
 pub(super) async fn page(visit: Viewing, Query(filter): Query<Filter>) -> Result<Response, WebError> {
+    let locks = visit.reader().guess_locks(visit.gate().now()).await?;
     let lines = visit.reader().attempts().await?;
     let all = lines.len();
     let lines = lines.into_iter().map(|line| {
@@ -55,5 +58,11 @@ pub(super) async fn page(visit: Viewing, Query(filter): Query<Filter>) -> Result
         ])
     });
     let lines = lines.collect();
-    Ok(Page { shell: visit.shell("/attempts").await?, q: filter.q, all, lines, limit: limit() }.into_response())
+    Ok(Page { shell: visit.shell("/attempts").await?, q: filter.q, all, locks, lines, limit: limit() }.into_response())
+}
+
+/// `POST /guesses/{id}/lift`
+pub(super) async fn lift(visit: Deciding, Path(id): Path<i64>) -> Result<Response, WebError> {
+    let done = visit.gate().lift_guess_lock(&visit.actor(), id).await;
+    visit.report(done, "The lock is lifted.", "/attempts").await
 }

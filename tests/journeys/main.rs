@@ -35,6 +35,7 @@ macro_rules! on_both {
 mod attributes;
 mod crash;
 mod doors;
+mod guess;
 mod hold;
 mod knock;
 mod presence;
