@@ -38,6 +38,7 @@ mod doors;
 mod guess;
 mod hold;
 mod knock;
+mod limits;
 mod presence;
 mod story;
 mod trouble;
