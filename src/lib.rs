@@ -49,7 +49,7 @@
 //!
 //! # Deliberately absent
 //!
-//! `hold`, pages for groups, RadSec, backup and restore: their tables and rooms are here, their work is not.
+//! Pages for groups, RadSec, backup and restore: their tables and rooms are here, their work is not.
 
 pub mod app;
 pub mod cli;

@@ -50,6 +50,10 @@ pub struct Metrics {
     pub connections: Gauge,
     /// Messages that wait, as of the last round.
     pub outbox: Gauge,
+    /// Log-ins that wait for their person.
+    pub held: Gauge,
+    /// Refusals that are kept back because passwords are guessed.
+    pub kept_back: Gauge,
 }
 
 impl Default for Metrics {
@@ -87,6 +91,8 @@ impl Metrics {
         };
         let connections = gauge("connections", "Open connections, as of the last minute");
         let outbox = gauge("outbox", "Messages that wait to be delivered");
+        let held = gauge("held", "Log-ins that wait for their person");
+        let kept_back = gauge("kept_back", "Refusals that are kept back because passwords are guessed");
         Self {
             registry,
             drops,
@@ -102,6 +108,8 @@ impl Metrics {
             messages,
             connections,
             outbox,
+            held,
+            kept_back,
         }
     }
 

@@ -203,7 +203,8 @@ fn the_master_key_is_its_owners_alone_and_never_replaced() {
 #[test]
 fn every_noun_is_listed_as_table_and_json() {
     let office = Office::new();
-    for noun in ["operator", "user", "account", "router", "session", "connection", "attempt", "alarm", "audit"] {
+    for noun in ["operator", "user", "account", "router", "session", "connection", "attempt", "guess", "alarm", "audit"]
+    {
         let table = office.done(&format!("{noun} list"));
         assert_eq!(table.lines().count(), 1, "{table}");
         assert_eq!(office.json(&format!("{noun} list")), serde_json::json!([]));
@@ -221,6 +222,7 @@ fn what_does_not_exist_is_refused_by_name() {
         "router remove r",
         "operator remove o",
         "connection cut 1",
+        "guess lift 1",
         "setting set no_such 1",
     ] {
         let message = office.refused(line);

@@ -11,9 +11,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use radgram::domain::id::SessionId;
+use radgram::domain::policy::WithoutSession;
 use radgram::domain::session::State;
 use radgram::domain::user::UserStep;
+use radgram::gate::directory::Found;
 use radgram::gate::{BotState, Gate};
+use radgram::secret::Secret;
 use radgram::sim::router::{Cause, DialOutcome, DisconnectHabit, StartNotice};
 use radgram::sim::telegram::Outage;
 use sqlx::PgPool;
@@ -126,6 +129,77 @@ async fn an_accept_of_the_other_in_flight_does_not_outlive_the_end() {
     tunnel.send_start().await;
     assert_eq!(tunnel.ended().await, Cause::AdminReset);
     world.until("the cut is proven", || async { world.gate().reader().pending_cuts().await.unwrap().is_empty() }).await;
+}
+
+#[tokio::test]
+async fn a_dial_held_by_one_is_let_in_by_a_yes_that_the_other_hears() {
+    let (world, second) = two().await;
+    world.set("without_session", "hold").await;
+    world.set("new_address", "ask").await;
+    until_it_is(&world, second.gate(), BotState::Standby).await;
+    let account = world.account("ann").await;
+    let settled = || async {
+        let known = second.gate().directory().read(account).await.unwrap().unwrap();
+        known.policy.without_session == WithoutSession::Hold
+    };
+    world.until("the second knows the setting", settled).await;
+    let (outcome, _) = tokio::join!(second.dial(), async {
+        let question = world.ann.reads("waits for your answer").await;
+        world.ann.presses(&question, "Yes, 24 h").await
+    });
+    outcome.accepted();
+    assert_eq!(second.gate().metrics().held.get(), 0);
+}
+
+#[tokio::test]
+async fn who_guesses_at_one_is_locked_at_both_and_lifted_at_both() {
+    let (world, second) = two().await;
+    world.set("guess_limit", "1").await;
+    let account = world.account("ann").await;
+    let limited =
+        || async { [world.gate(), second.gate()].iter().all(|gate| gate.directory().system_policy().guess_limit == 1) };
+    world.until("both know the setting", limited).await;
+    let mut wrong = ann_from(HOME);
+    wrong.password = Secret::new("a guess");
+    let (outcome, ()) = tokio::join!(world.router.dial(wrong), async {
+        world.until("it is kept back", || async { world.gate().metrics().kept_back.get() == 1 }).await;
+        world.after(Duration::from_secs(1));
+    });
+    outcome.rejected();
+    world.until("the other knows it", || async { second.gate().is_locked_for_guessing("ann") }).await;
+    let locks = second.gate().reader().guess_locks(world.now()).await.unwrap();
+    assert_eq!(locks.len(), 2, "the caller and the name");
+    for lock in locks {
+        second.gate().lift_guess_lock(&ADMIN, lock.id).await.unwrap();
+    }
+    world.until("the first knows it", || async { !world.gate().is_locked_for_guessing("ann") }).await;
+    world.gate().grant_session(&ADMIN, account, hours(2)).await.unwrap();
+    world.dial().await.accepted();
+}
+
+#[tokio::test]
+async fn of_two_accepts_at_once_on_both_the_surplus_is_cut() {
+    let (world, second) = two().await;
+    grant(world.gate(), &world).await;
+    let account = world.account("ann").await;
+    let known = || async {
+        let names = ["ann".to_owned()];
+        let found = second.gate().directory().look_up(&names).await.unwrap();
+        matches!(found, Found::Account(known) if known.entry.session.is_some())
+    };
+    world.until("the second knows of the session", known).await;
+    let mut dial = ann_from(HOME);
+    dial.start = StartNotice::Held;
+    // Neither sees the other's slot.
+    let here = world.router.dial(dial.clone()).await.accepted();
+    let there = second.router.dial(dial).await.accepted();
+    there.send_start().await;
+    world.until_heard().await;
+    here.send_start().await;
+    assert_eq!(here.ended().await, Cause::AdminReset, "who starts second is one too many");
+    let left = || async { world.gate().reader().entry(account).await.unwrap().unwrap().open.len() == 1 };
+    world.until("one is left", left).await;
+    assert!(there.is_up());
 }
 
 #[tokio::test]

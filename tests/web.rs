@@ -8,6 +8,7 @@ mod site;
 use std::time::Duration;
 
 use radgram::domain::user::UserState;
+use radgram::store::guess::{LockKind, NewLock};
 use radgram::web::{Scheme, WebConfig};
 use reqwest::StatusCode;
 use reqwest::header::SET_COOKIE;
@@ -470,6 +471,34 @@ async fn alarms_are_acknowledged_and_strangers_become_routers() {
     site.router("office", "192.0.2.1").await;
     browser.post("/routers/1/remove", &[]).await.assert_redirect("/routers");
     browser.get("/routers").await.assert_page(&["office is removed"]);
+}
+
+#[tokio::test]
+async fn a_lock_for_guessing_is_shown_and_lifted() {
+    let site = Site::start().await;
+    let router = site.router("office", "192.0.2.1").await;
+    let since = site.gate.now();
+    let (subject, name) = ("203.0.113.7", "<b>ann</b>");
+    let until = since + Duration::from_secs(600);
+    let new = NewLock { kind: LockKind::Caller, router, subject, name, wrong: 10, since, until };
+    let mut tx = site.store.begin().await.unwrap();
+    assert_eq!(tx.lock_guesser(&new).await.unwrap(), Some(1));
+    assert_eq!(tx.lock_guesser(&new).await.unwrap(), Some(1), "in place of the older one");
+    tx.commit(since).await.unwrap();
+    let id = site.gate.reader().guess_locks(since).await.unwrap()[0].id;
+    let path = format!("/guesses/{id}/lift");
+    let mut viewer = site.logged_in("vera").await;
+    viewer
+        .get("/attempts")
+        .await
+        .assert_page(&["caller 203.0.113.7", "office", "&#60;b&#62;ann"])
+        .assert_lacks(&[&path]);
+    viewer.post(&path, &[]).await.assert_forbidden();
+    let mut browser = site.logged_in("root").await;
+    browser.get("/attempts").await.assert_page(&["Locked for guessing", &path]);
+    browser.post(&path, &[]).await.assert_redirect("/attempts");
+    browser.get("/attempts").await.assert_page(&["The lock is lifted."]).assert_lacks(&["203.0.113.7"]);
+    browser.get("/audit").await.assert_page(&["guess.lift", "caller 203.0.113.7 on office"]);
 }
 
 #[tokio::test]

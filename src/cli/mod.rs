@@ -8,6 +8,7 @@ mod bulk;
 mod connection;
 mod desk;
 mod failure;
+mod guess;
 mod history;
 mod import;
 mod input;
@@ -82,6 +83,9 @@ enum Command {
     /// Log-in attempts.
     #[command(subcommand)]
     Attempt(history::AttemptCommand),
+    /// Who is refused for guessing passwords.
+    #[command(subcommand)]
+    Guess(guess::Command),
     /// What operators must see.
     #[command(subcommand)]
     Alarm(history::AlarmCommand),
@@ -151,6 +155,7 @@ async fn at(desk: &Desk, command: Command) -> Result<(), Failure> {
         Command::Session(command) => session::run(desk, command).await,
         Command::Connection(command) => connection::run(desk, command).await,
         Command::Attempt(command) => history::attempts(desk, command).await,
+        Command::Guess(command) => guess::run(desk, command).await,
         Command::Alarm(command) => history::alarms(desk, command).await,
         Command::Audit(command) => history::audit(desk, command).await,
     }

@@ -122,6 +122,8 @@ pub enum Decision {
     Admit(SessionId, Place, Permit),
     /// Reject, and ask the person.
     Knock(Reason),
+    /// Ask the person, and answer when they have.
+    Hold(Reason),
     /// Reject.
     Refuse(Reason),
 }
@@ -213,6 +215,12 @@ reasons! {
     SessionEnding = "session_ending", "the session ends in a moment";
     /// Step 6: `allow` without its conditions.
     AllowNotTied = "allow_not_tied", "without_session = allow needs an account without a person and source networks";
+    /// Step 6: held, and the person said no.
+    NotLetIn = "not_let_in", "the person did not let the connection in";
+    /// Step 6: held, and nobody answered.
+    Unanswered = "unanswered", "the person did not answer in time; a late yes lets the next dial in";
+    /// Step 6: held, and given up.
+    Redialled = "redialled", "the same caller has dialled again: that dial is the one that waits";
     /// Step 7: the limit.
     TooMany = "too_many", "too many simultaneous connections";
 }
@@ -236,6 +244,11 @@ impl Reason {
                 | Self::EapAtHome
                 | Self::HomeChallenge
         )
+    }
+
+    /// Whether it is told of a password that was not proven, or that was not looked at any more because of such.
+    pub const fn is_guess(self) -> bool {
+        matches!(self, Self::UnknownName | Self::WrongPassword | Self::HashOnly | Self::Guessing)
     }
 
     /// From the word.
@@ -346,7 +359,8 @@ impl Door<'_> {
             WithoutSession::Allow if self.is_tied_machine() => Ok((None, admission)),
             WithoutSession::Allow => Err(Decision::Refuse(Reason::AllowNotTied)),
             WithoutSession::Knock if self.user.is_some() => Err(Decision::Knock(reason)),
-            WithoutSession::Knock | WithoutSession::Reject => Err(Decision::Refuse(reason)),
+            WithoutSession::Hold if self.user.is_some() => Err(Decision::Hold(reason)),
+            WithoutSession::Knock | WithoutSession::Hold | WithoutSession::Reject => Err(Decision::Refuse(reason)),
         }
     }
 

@@ -167,6 +167,21 @@ fn each_thing_amiss_has_its_reason() {
 }
 
 #[test]
+fn held_is_who_would_knock() {
+    let mut hall = Hall::new(&[("without_session", "hold")]);
+    assert_eq!(hall.decide(Some("2.2.2.2"), 0), Decision::Hold(Reason::NewCaller));
+    permit(hall.decide(Some("1.1.1.1"), 0));
+    hall.session = None;
+    assert_eq!(hall.decide(Some("1.1.1.1"), 0), Decision::Hold(Reason::NoSession));
+    hall.account.lock = Lock::Locked;
+    assert_eq!(hall.decide(Some("1.1.1.1"), 0), Decision::Refuse(Reason::AccountLocked));
+    hall.account = Hall::new(&[]).account;
+    hall.account.holder = Holder::Machine;
+    hall.user = None;
+    assert_eq!(hall.decide(Some("1.1.1.1"), 0), Decision::Refuse(Reason::NoSession), "nobody can be asked");
+}
+
+#[test]
 fn without_a_session_somebody_knocks() {
     let mut hall = Hall::new(&[]);
     assert_eq!(hall.decide(Some("2.2.2.2"), 0), Decision::Knock(Reason::NewCaller));

@@ -80,6 +80,8 @@ pub struct Policy {
 pub enum WithoutSession {
     /// Reject, and ask the person.
     Knock,
+    /// Ask the person, and let the router wait for the answer.
+    Hold,
     /// Reject.
     Reject,
     /// Accept, for machines' accounts tied to source networks only.
@@ -235,6 +237,7 @@ fn typed(found: &Found) -> Policy {
         use_within: found.some_seconds("use_within_minutes", MINUTE),
         without_session: match found.text("without_session") {
             "allow" => WithoutSession::Allow,
+            "hold" => WithoutSession::Hold,
             "reject" => WithoutSession::Reject,
             _ => WithoutSession::Knock,
         },

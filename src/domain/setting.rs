@@ -156,8 +156,8 @@ settings! {
     "renewal_answer_minutes", number(1, 1440, "minutes"), "10", Nearest, "How long the reminder's buttons work.";
     "use_within_minutes", number_or(1, 10080, "minutes", "off"), "off", Nearest,
         "A session that was never used for this long after it was granted ends.";
-    "without_session", Kind::Choice(&["knock", "reject", "allow"]), "knock", Nearest,
-        "A right password without a session: ask the person, refuse, or (only for accounts marked as having no person) allow.";
+    "without_session", Kind::Choice(&["knock", "hold", "reject", "allow"]), "knock", Nearest,
+        "A right password without a session: refuse and ask the person (knock), ask and let the router wait (hold), refuse, or (only for accounts marked as having no person) allow.";
     "knock_seconds", number(30, 3600, "seconds"), "300", Nearest, "How long the question of a knock can be answered.";
     "knocks_per_10min", number(1, 60, ""), "3", Nearest, "Questions per account in ten minutes; then silence.";
     "new_address", Kind::Choice(&["ask", "same_network", "allow"]), "ask", Nearest,
@@ -182,7 +182,7 @@ settings! {
     "guess_limit", number(1, 1000, ""), "10", System,
         "Wrong passwords in ten minutes, per caller and per account, after which log-ins of strangers are refused.";
     "hold_seconds", number(1, 170, "seconds"), "20", Router,
-        "With without_session = hold: how long the answer may wait for the person. The router waits three times its timeout.";
+        "With without_session = hold: how long the router waits for an answer, which is three times its timeout; at most so long the person is waited for.";
     "services", Kind::Choice(&["vpn", "vpn_and_ipsec"]), "vpn", Router,
         "Which log-ins are a VPN's: those with Service-Type Framed or none, or also EAP (IKEv2) whatever Service-Type it says.";
     "home_attributes", Kind::Attributes,

@@ -8,7 +8,9 @@ use tokio_util::sync::CancellationToken;
 use super::Gate;
 use super::class::Class;
 use super::directory::{Found, Known};
-use super::guess::Guesser;
+use super::door::Knocker;
+use super::guarded::Locked;
+use super::guess::Suspects;
 use super::home::By;
 use super::patience::written;
 use crate::clock::Timestamp;
@@ -16,7 +18,7 @@ use crate::domain::access::{Decision, Door, Permit, Reason, Request, Service, Sl
 use crate::domain::account::{Source, candidates};
 use crate::domain::attribute::{ReplyAttribute, ReplyAttributes};
 use crate::domain::connection::Place;
-use crate::domain::credential::{Proven, Unproven, prove};
+use crate::domain::credential::{Credential, Proof, Proven, prove};
 use crate::domain::home::Home;
 use crate::domain::id::{AccountId, ConnectionId, SessionId};
 use crate::domain::policy::Policy;
@@ -99,6 +101,10 @@ pub(super) enum Errand {
     Knock(AccountId, Place),
     /// Cut the connections that a dial replaces.
     Replace(Vec<ConnectionId>),
+    /// Write down who guesses passwords.
+    Lock(Locked),
+    /// Tell the person that a connection was one too many.
+    Surplus(AccountId, Option<Place>),
 }
 
 /// What memory made of a dial.
@@ -107,12 +113,22 @@ pub(super) enum Judged {
     Answer(Answer),
     /// Reject, and ask the person about the caller, if the router named one.
     Knock(Reason, Option<Place>),
+    /// Ask the person about the caller, and wait for the answer.
+    Hold(Reason, Place),
     /// The caller must be written to the session first.
     Admit(SessionId, Place),
     /// The home server must be asked first.
     Forward(Arc<Home>),
     /// What it was based on changed meanwhile.
     Outdated,
+}
+
+/// What the database made of a dial.
+pub(super) enum Reached {
+    /// The answer, and whose dial it was.
+    Answer(Found, Answer),
+    /// Nothing yet: the person is to be asked about the caller.
+    Hold(Arc<Known>, Reason, Place),
 }
 
 impl Gate {
@@ -135,11 +151,12 @@ impl Gate {
                 Some(self.settled(request, &found, Answer::Reject(reason)))
             }
             Judged::Forward(home) => Some(Answer::Forward(home)),
-            Judged::Admit(..) | Judged::Outdated => None,
+            Judged::Hold(..) | Judged::Admit(..) | Judged::Outdated => None,
         }
     }
 
-    /// The answer to a dial, asking the database where memory does not know.
+    /// The answer to a dial, asking the database where memory does not know, and the person where the policy says so:
+    /// that may take as long as the router is said to wait.
     pub async fn access(&self, request: &Request, router: &Router) -> Answer {
         self.access_by(request, router, By::Us).await
     }
@@ -148,8 +165,13 @@ impl Gate {
         if let Some(answer) = self.access_by_memory(request, router, by) {
             return answer;
         }
-        match self.access_by_database(request, router, by).await {
-            Ok((found, answer)) => self.settled(request, &found, answer),
+        let reached = match self.access_by_database(request, router, by).await {
+            Ok(Reached::Hold(known, reason, place)) => self.hold(request, (router, by), known, (reason, place)).await,
+            Ok(Reached::Answer(found, answer)) => return self.settled(request, &found, answer),
+            Err(error) => Err(error),
+        };
+        match reached {
+            Ok(answer) => answer,
             Err(error) => {
                 tracing::error!(router = router.name, %error, "no answer to a log-in: the database cannot be asked");
                 self.settled(request, &Found::Nobody, Answer::Silence)
@@ -157,22 +179,31 @@ impl Gate {
         }
     }
 
-    async fn access_by_database(
+    pub(super) async fn access_by_database(
         &self,
         request: &Request,
         router: &Router,
         by: By<'_>,
-    ) -> Result<(Found, Answer), StoreError> {
+    ) -> Result<Reached, StoreError> {
         let names = candidates(&request.user_name);
         for _ in 0..TRIES {
             let found = self.directory.look_up(&names).await?;
             match self.judge(request, router, &found, by) {
-                Judged::Forward(home) => return Ok((found, Answer::Forward(home))),
-                Judged::Answer(answer) => return Ok((found, answer)),
+                Judged::Forward(home) => return Ok(Reached::Answer(found, Answer::Forward(home))),
+                Judged::Answer(answer) => {
+                    if let (Answer::Reject(Reason::TooMany), Found::Account(known)) = (&answer, &found) {
+                        self.run_errand(Errand::Surplus(known.entry.account.id, request.place()));
+                    }
+                    return Ok(Reached::Answer(found, answer));
+                }
                 Judged::Knock(reason, place) => {
                     self.knock_later(&found, place);
-                    return Ok((found, Answer::Reject(reason)));
+                    return Ok(Reached::Answer(found, Answer::Reject(reason)));
                 }
+                Judged::Hold(reason, place) => match found {
+                    Found::Account(known) => return Ok(Reached::Hold(known, reason, place)),
+                    Found::Nobody => return Ok(Reached::Answer(found, Answer::Reject(reason))),
+                },
                 Judged::Admit(session, place) => match self.admit(&found, session, &place).await {
                     // Somebody else was quicker: judged again.
                     Ok(()) | Err(StoreError::Conflict) => {}
@@ -181,7 +212,7 @@ impl Gate {
                 Judged::Outdated => {}
             }
         }
-        Ok((Found::Nobody, Answer::Silence))
+        Ok(Reached::Answer(Found::Nobody, Answer::Silence))
     }
 
     /// Counts and writes down what was answered.
@@ -244,15 +275,14 @@ impl Gate {
             return reject(Reason::NotVpn);
         }
         let place = request.place();
-        let caller = place.clone().map_or(Guesser::Nas(request.nas.address), Guesser::Caller);
         let proven = match found {
             Found::Account(known) if known.entry.account.source == Source::UserManager => {
-                match self.proven_at_home(request, router, known, caller, by) {
+                match self.proven_at_home(request, router, (found, known), by) {
                     Ok(proven) => proven,
                     Err(judged) => return judged,
                 }
             }
-            Found::Account(_) | Found::Nobody => match self.proven(request, found, caller, place.as_ref()) {
+            Found::Account(_) | Found::Nobody => match self.proven(request, found) {
                 Ok(proven) => proven,
                 Err(reason) => return reject(reason),
             },
@@ -268,58 +298,51 @@ impl Gate {
             Decision::Accept(permit) => Judged::Answer(self.accept(known, router, permit, proven)),
             Decision::Admit(session, place, _) => Judged::Admit(session, place),
             Decision::Knock(reason) => Judged::Knock(reason, place),
+            Decision::Hold(reason) => place.map_or(reject(reason), |place| Judged::Hold(reason, place)),
             Decision::Refuse(reason) => reject(reason),
         }
     }
 
-    /// Whether the password is proven (§3.4). An unknown name takes the same steps with a decoy, so it costs the same.
-    fn proven(
-        &self,
-        request: &Request,
-        found: &Found,
-        caller: Guesser,
-        place: Option<&Place>,
-    ) -> Result<Proven, Reason> {
-        let account = match found {
-            Found::Account(known) => Some(&**known),
-            Found::Nobody => None,
-        };
-        if self.is_guessing(request, account, &caller, place) {
+    /// Whether the password is proven (§3.4). An unknown name takes the same steps with a decoy, so it costs the same, and
+    /// so does an account whose kept form of a password cannot prove this one.
+    fn proven(&self, request: &Request, found: &Found) -> Result<Proven, Reason> {
+        let suspects = Suspects::of(request, found);
+        if self.is_guessing(request, found, &suspects) {
             return Err(Reason::Guessing);
         }
         let proof = request.proof.as_ref().ok_or(Reason::NoProof)?;
-        let credential = account.map_or(&self.decoy, |known| &known.entry.credential);
-        let proven = prove(credential, proof, &request.user_name);
-        match (proven, account) {
-            (Ok(proven), Some(_)) => Ok(proven),
-            (Err(Unproven::NeedsPassword), Some(_)) => Err(Reason::HashOnly),
-            (_, known) => {
-                self.count_guess(request, account, caller);
-                Err(if known.is_some() { Reason::WrongPassword } else { Reason::UnknownName })
-            }
-        }
+        let of_decoy = || prove(&self.decoy, proof, &request.user_name);
+        let (proven, reason) = match found {
+            Found::Nobody => (of_decoy(), Reason::UnknownName),
+            Found::Account(known) => match &known.entry.credential {
+                Credential::None => (of_decoy(), Reason::WrongPassword),
+                Credential::NtHash(_) if matches!(proof, Proof::Chap { .. }) => (of_decoy(), Reason::HashOnly),
+                kept @ (Credential::NtHash(_) | Credential::Password { .. }) => {
+                    match prove(kept, proof, &request.user_name) {
+                        Ok(proven) => return Ok(proven),
+                        wrong => (wrong, Reason::WrongPassword),
+                    }
+                }
+            },
+        };
+        // Whatever the decoy says: nobody is let in by it.
+        drop(std::hint::black_box(proven));
+        self.count_guess(request, suspects);
+        Err(reason)
     }
 
-    /// Whether the limit of wrong passwords is reached, by the caller or at the account.
-    pub(super) fn is_guessing(
-        &self,
-        request: &Request,
-        account: Option<&Known>,
-        caller: &Guesser,
-        place: Option<&Place>,
-    ) -> bool {
+    /// Whether passwords were guessed so often, by the caller or for the name, that this one is not even looked at.
+    pub(super) fn is_guessing(&self, request: &Request, found: &Found, suspects: &Suspects) -> bool {
         let now = request.arrived;
-        let limit = self.directory.system_policy().guess_limit;
-        let at_limit = |guesser: &Guesser| self.guesses.count(guesser, now) >= limit;
-        let expected = account.is_some_and(|known| is_expected(known, place, now));
-        let at_account = account.map(|known| Guesser::At(known.entry.account.id));
-        at_limit(caller) || at_account.is_some_and(|at| !expected && at_limit(&at))
+        self.guesses.is_locked(&suspects.caller, now)
+            || (self.guesses.is_locked(&suspects.name, now) && !self.expects(request, found))
     }
 
-    pub(super) fn count_guess(&self, request: &Request, account: Option<&Known>, caller: Guesser) {
-        self.guesses.add(caller, request.arrived);
-        if let Some(known) = account {
-            self.guesses.add(Guesser::At(known.entry.account.id), request.arrived);
+    /// Whether the dial comes from a caller that the open session knows: guesses of strangers do not keep it out.
+    pub(super) fn expects(&self, request: &Request, found: &Found) -> bool {
+        match found {
+            Found::Account(known) => is_expected(known, request.place().as_ref(), request.arrived),
+            Found::Nobody => false,
         }
     }
 
@@ -331,7 +354,7 @@ impl Gate {
             let decision = door.decide(Through::of(router), place, request.arrived);
             let slot = match &decision {
                 Decision::Accept(permit) => Some(request.slot(permit.session, place.cloned())),
-                Decision::Admit(..) | Decision::Knock(_) | Decision::Refuse(_) => None,
+                Decision::Admit(..) | Decision::Knock(_) | Decision::Hold(_) | Decision::Refuse(_) => None,
             };
             (decision, slot)
         })
@@ -376,10 +399,14 @@ impl Gate {
             .is_some_and(|open| open.id == session && open.is_valid(now) && Some(open.end()) == mark.end)
     }
 
-    fn knock_later(&self, found: &Found, place: Option<Place>) {
+    pub(super) fn knock_later(&self, found: &Found, place: Option<Place>) {
         if let (Found::Account(known), Some(place)) = (found, place) {
             self.run_errand(Errand::Knock(known.entry.account.id, place));
         }
+    }
+
+    pub(super) fn lock_later(&self, locked: Locked) {
+        self.run_errand(Errand::Lock(locked));
     }
 
     fn run_errand(&self, errand: Errand) {
@@ -397,12 +424,16 @@ impl Gate {
                 errand = errands.recv() => errand,
             };
             let done = match errand {
-                Some(Errand::Knock(account, place)) => written(|| self.knock(account, &place)).await,
+                Some(Errand::Knock(account, place)) => {
+                    written(|| async { self.knock(account, &place, Knocker::Left).await.map(|_| ()) }).await
+                }
                 Some(Errand::Replace(connections)) => written(|| self.replace(&connections)).await,
+                Some(Errand::Surplus(account, place)) => written(|| self.tell_surplus(account, place.as_ref())).await,
+                Some(Errand::Lock(locked)) => written(|| self.keep_lock(&locked)).await,
                 None => return,
             };
             if let Err(error) = done {
-                tracing::error!(%error, "a knock or a replaced connection could not be written; the next redial asks again");
+                tracing::error!(%error, "a knock, a lock or a replaced connection could not be written; the next redial asks again");
             }
         }
     }

@@ -7,6 +7,7 @@ use super::ports::Sender;
 use super::session::{Case, Ended, Outcome, is_open};
 use crate::domain::access::Reason;
 use crate::domain::audit::Actor;
+use crate::domain::policy::WithoutSession;
 use crate::domain::prompt::{Action, Kind, Standing, State as PromptState};
 use crate::domain::session::{EndReason, Event, Extender, Fate, Origin, Why};
 use crate::domain::user::User;
@@ -113,10 +114,15 @@ impl Gate {
             self.settle(tx, case, asked, PromptState::Withdrawn, Some(Action::Yes), "answer-refused").await?;
             return Ok(refusal_key(reason));
         }
-        self.settle(tx, case, asked, PromptState::Answered, Some(Action::Yes), "answer-let-in").await?;
+        // A dial that is held goes on by itself, if it still waits.
+        let key = match case.policy.without_session {
+            WithoutSession::Hold => "answer-let-in-held",
+            WithoutSession::Knock | WithoutSession::Reject | WithoutSession::Allow => "answer-let-in",
+        };
+        self.settle(tx, case, asked, PromptState::Answered, Some(Action::Yes), key).await?;
         let actor = Actor::Person(presser.id);
         self.grant(tx, case, Origin::Knock, case.policy.session, asked.place.clone(), &actor, ended).await?;
-        Ok("answer-let-in")
+        Ok(key)
     }
 
     async fn not_now(&self, tx: &mut Tx, case: &Case, asked: &Asked) -> Result<&'static str, StoreError> {

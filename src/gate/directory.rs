@@ -16,6 +16,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::Gate;
+use super::hold::Holds;
 use crate::domain::habits::Habits;
 use crate::domain::id::{AccountId, RouterId};
 use crate::domain::policy::{Policy, Values};
@@ -115,6 +116,7 @@ pub struct Directory {
     routers: ArcSwap<RouterTable>,
     settings: ArcSwap<Settings>,
     recent: Mutex<Recent>,
+    holds: Holds,
     started: Instant,
     /// Milliseconds from `started` to the beginning of the last poll that succeeded.
     proven: AtomicU64,
@@ -162,6 +164,7 @@ impl Directory {
             routers: ArcSwap::from_pointee(read_routers(&reader).await?),
             settings: ArcSwap::from_pointee(read_settings(&reader).await?),
             recent: Mutex::new(Recent { floor: seen, seen, ..Recent::default() }),
+            holds: Holds::default(),
             started,
             proven: AtomicU64::new(0),
             reader,
@@ -184,6 +187,11 @@ impl Directory {
     pub fn habits(&self, router: RouterId) -> Arc<Habits> {
         let settings = self.settings.load();
         settings.own_habits.get(&router).unwrap_or(&settings.habits).clone()
+    }
+
+    /// The dials that are held; they are woken by what changes here.
+    pub(super) fn holds(&self) -> &Holds {
+        &self.holds
     }
 
     /// What holds for the system.
@@ -311,10 +319,14 @@ impl Directory {
             Noun::Account => {
                 self.entries.invalidate(&AccountId(change.id));
                 self.unknown.invalidate_all();
+                self.holds.wake(AccountId(change.id));
             }
             // Both are read again as a whole by the poll; until then accounts go to the database.
-            Noun::Setting => self.entries.invalidate_all(),
-            Noun::Router | Noun::Work => {}
+            Noun::Setting => {
+                self.entries.invalidate_all();
+                self.holds.wake_all();
+            }
+            Noun::Router | Noun::Guess | Noun::Work => {}
         }
     }
 
@@ -349,7 +361,7 @@ impl Directory {
         // Only now: had one of those reads failed, the same changes must be found again.
         self.recent.lock().unwrap_or_else(PoisonError::into_inner).seen = changes.last;
         self.proven.fetch_max(u64::try_from(began.as_millis()).unwrap_or(u64::MAX), Ordering::AcqRel);
-        Ok(if nouns.is_empty() { Followed::Nothing } else { Followed::Changes })
+        Ok(if nouns.is_empty() { Followed::Nothing } else { Followed::Changes(nouns) })
     }
 
     fn drop_changes(&self, rows: &[(i64, Change)]) -> Vec<Noun> {
@@ -371,7 +383,8 @@ impl Directory {
         recent.floor = recent.floor.max(last);
         self.entries.invalidate_all();
         self.unknown.invalidate_all();
-        vec![Noun::Account, Noun::Setting, Noun::Router, Noun::Work]
+        self.holds.wake_all();
+        vec![Noun::Account, Noun::Setting, Noun::Router, Noun::Guess, Noun::Work]
     }
 
     /// Remembers at once that a box signs, before the database says so.
@@ -384,13 +397,20 @@ impl Directory {
     }
 }
 
-/// Whether a poll found something.
+/// Whether the locks of who guesses are known as they are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Locks {
+    Read,
+    Unread,
+}
+
+/// Whether a poll found something.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Followed {
     /// Nothing changed.
     Nothing,
-    /// Something did.
-    Changes,
+    /// Something of these nouns did.
+    Changes(Vec<Noun>),
 }
 
 impl Settings {
@@ -433,15 +453,26 @@ async fn read_routers(reader: &Reader) -> Result<RouterTable, StoreError> {
 impl Gate {
     /// Follows the changes of every instance and of the command line.
     pub(super) async fn follow_changes(self: Arc<Self>, cancel: CancellationToken) {
-        let mut failing = false;
+        let (mut failing, mut locks) = (false, Locks::Unread);
         while !cancel.is_cancelled() {
             match self.directory.follow().await {
-                Ok(Followed::Changes) => self.wake_workers(),
+                Ok(Followed::Changes(nouns)) => {
+                    if nouns.contains(&Noun::Guess) {
+                        locks = Locks::Unread;
+                    }
+                    self.wake_workers();
+                }
                 Ok(Followed::Nothing) => {}
                 Err(error) if !failing => {
                     tracing::error!(%error, "changes cannot be read; asking the database each time")
                 }
                 Err(_) => {}
+            }
+            if locks == Locks::Unread {
+                match self.read_locks().await {
+                    Ok(()) => locks = Locks::Read,
+                    Err(error) => tracing::warn!(%error, "the locks of who guesses cannot be read; trying again"),
+                }
             }
             failing = !self.directory.is_fresh();
             tokio::select! {

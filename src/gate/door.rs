@@ -9,18 +9,30 @@ use super::session::{Case, Ended, is_open};
 use crate::domain::access::{Door, Reason, Through};
 use crate::domain::audit::Actor;
 use crate::domain::connection::Place;
-use crate::domain::id::{AccountId, ConnectionId, RouterId, SessionId};
+use crate::domain::id::{AccountId, ConnectionId, PromptId, RouterId, SessionId};
 use crate::domain::policy::ExtraProtection;
 use crate::domain::prompt::{Action, Kind, State as PromptState};
 use crate::domain::router::Leases;
 use crate::domain::session::{Admission, Event, LONGEST, Origin, Passed};
 use crate::store::audit::Deed;
+use crate::store::prompt::Asked;
 use crate::store::session::NewSession;
 use crate::store::{StoreError, Tx};
 use crate::text::Arg;
 
-/// The window of `knocks_per_10min`.
+/// Accounts remembered as told of a surplus connection; the least seen ones are forgotten first, and are told again.
+pub(super) const SURPLUS_TOLD: u64 = 10_000;
+/// The window of `knocks_per_10min`, and between two words about surplus connections.
 const KNOCK_WINDOW: Duration = Duration::from_secs(600);
+
+/// What becomes of a dial whose person is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Knocker {
+    /// It was refused; the next one may be let in.
+    Left,
+    /// It is held for so long.
+    Waits(Duration),
+}
 
 impl Gate {
     /// Opens a session, or moves the limit of the open one; the person is told until when.
@@ -82,26 +94,43 @@ impl Gate {
         Ok(door(case).standing(known.map_or(nowhere, Through::of), place, self.now()).map(|_| ()))
     }
 
-    /// Somebody with the right password stands at the door: the person is asked, within limits.
-    pub(super) async fn knock(&self, account: AccountId, place: &Place) -> Result<(), StoreError> {
+    /// Somebody with the right password stands at the door: the person is asked, within limits. Gives the question about
+    /// this very caller that is open now; `None` if there is none.
+    pub(super) async fn knock(
+        &self,
+        account: AccountId,
+        place: &Place,
+        knocker: Knocker,
+    ) -> Result<Option<PromptId>, StoreError> {
         let now = self.now();
         let mut tx = self.store.begin().await?;
-        let Some(case) = self.case(&mut tx, account).await? else { return Ok(()) };
+        let Some(case) = self.case(&mut tx, account).await? else { return Ok(None) };
+        if let Some(asked) = pending_knock(&mut tx, account).await? {
+            return Ok((asked.place.as_ref() == Some(place)).then_some(asked.prompt.id));
+        }
         let silent = tx.knocks_silent_until(account).await?.is_some_and(|until| now < until);
         let asked = tx.prompts_since(account, Kind::Knock, now - KNOCK_WINDOW).await?;
         if silent || asked >= i64::from(case.policy.knocks_per_10min) || self.may_hold(&case).is_err() {
-            return Ok(());
+            return Ok(None);
         }
         let routers = tx.routers().await?;
         let router = routers.iter().find(|router| router.id == place.router).map_or("?", |router| router.name.as_str());
+        let mut args = vec![
+            ("account", case.entry.account.name.clone()),
+            ("address", place.shown()),
+            ("router", router.to_owned()),
+        ];
+        let key = match knocker {
+            Knocker::Left => "knock-question",
+            Knocker::Waits(patience) => {
+                args.push(("seconds", patience.as_secs().to_string()));
+                "hold-question"
+            }
+        };
         let question = Question {
             kind: Kind::Knock,
-            key: "knock-question",
-            args: vec![
-                ("account", case.entry.account.name.clone()),
-                ("address", place.shown()),
-                ("router", router.to_owned()),
-            ],
+            key,
+            args,
             actions: vec![
                 vec![(Action::Yes, Label::hours("button-yes-hours", case.policy.session))],
                 vec![(Action::NotNow, "button-not-now".into()), (Action::NotMe, "button-not-me".into())],
@@ -113,8 +142,9 @@ impl Gate {
             resend_at: None,
         };
         self.ask(&mut tx, &case, &question).await?;
+        let asked = pending_knock(&mut tx, account).await?;
         self.commit(tx, Ended::default()).await?;
-        Ok(())
+        Ok(asked.map(|asked| asked.prompt.id))
     }
 
     /// A dial from a new caller that the session admits: the caller is written, and the person is told, with [Not me].
@@ -183,6 +213,29 @@ impl Gate {
         self.ask(tx, case, &question).await
     }
 
+    /// A dial was one too many: its person hears why, at most once in ten minutes.
+    pub(super) async fn tell_surplus(&self, account: AccountId, place: Option<&Place>) -> Result<(), StoreError> {
+        let now = self.now();
+        if self.surplus_told.get(&account).is_some_and(|told| now < told + KNOCK_WINDOW) {
+            return Ok(());
+        }
+        self.surplus_told.insert(account, now);
+        let mut tx = self.store.begin().await?;
+        let Some(case) = self.case(&mut tx, account).await? else { return Ok(()) };
+        let routers = tx.routers().await?;
+        let router = place.and_then(|place| routers.iter().find(|router| router.id == place.router));
+        let address = place.map_or_else(|| "?".to_owned(), Place::shown);
+        let most = door(&case).most_connections().and_then(|most| i64::try_from(most).ok()).unwrap_or_default();
+        let args = [
+            ("address", Arg::Text(&address)),
+            ("router", Arg::Text(router.map_or("?", |router| router.name.as_str()))),
+            ("count", Arg::Number(most)),
+        ];
+        self.tell_about(&mut tx, &case, "refused-too-many", &args).await?;
+        self.commit(tx, Ended::default()).await?;
+        Ok(())
+    }
+
     /// The connections that a dial replaced are cut.
     pub(super) async fn replace(&self, connections: &[ConnectionId]) -> Result<(), StoreError> {
         let mut tx = self.store.begin().await?;
@@ -196,6 +249,11 @@ impl Gate {
         self.commit(tx, Ended::default()).await?;
         Ok(())
     }
+}
+
+async fn pending_knock(tx: &mut Tx, account: AccountId) -> Result<Option<Asked>, StoreError> {
+    let pending = tx.pending_prompts(account).await?;
+    Ok(pending.into_iter().find(|asked| asked.prompt.kind == Kind::Knock))
 }
 
 /// The door of a case, for its rules: connections and slots do not count.

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::Gate;
 use super::access::{Answer, Judged, door_of};
 use super::directory::{Found, Known};
-use super::guess::Guesser;
+use super::guess::Suspects;
 use crate::domain::access::{Reason, Request, Through};
 use crate::domain::account::candidates;
 use crate::domain::credential::{Proof, Proven};
@@ -79,27 +79,25 @@ impl Gate {
         &self,
         request: &Request,
         router: &Router,
-        known: &Known,
-        caller: Guesser,
+        (found, known): (&Found, &Known),
         by: By<'_>,
     ) -> Result<Proven, Judged> {
         let reject = |reason| Err(Judged::Answer(Answer::Reject(reason)));
+        let suspects = Suspects::of(request, found);
         match by {
-            By::Us => Err(self.before_home(request, router, known, &caller)),
+            By::Us if self.is_guessing(request, found, &suspects) => reject(Reason::Guessing),
+            By::Us => Err(self.before_home(request, router, known)),
             By::Home(Word::Right(granted)) => Ok(Proven::ByHome(granted.clone())),
             By::Home(Word::Wrong) => {
-                self.count_guess(request, Some(known), caller);
+                self.count_guess(request, suspects);
                 reject(Reason::WrongPassword)
             }
             By::Home(Word::More) => reject(Reason::HomeChallenge),
         }
     }
 
-    fn before_home(&self, request: &Request, router: &Router, known: &Known, caller: &Guesser) -> Judged {
+    fn before_home(&self, request: &Request, router: &Router, known: &Known) -> Judged {
         let place = request.place();
-        if self.is_guessing(request, Some(known), caller, place.as_ref()) {
-            return Judged::Answer(Answer::Reject(Reason::Guessing));
-        }
         match &request.proof {
             None => return Judged::Answer(Answer::Reject(Reason::NoProof)),
             Some(Proof::EapMsChap2 { .. }) => return Judged::Answer(Answer::Reject(Reason::EapAtHome)),

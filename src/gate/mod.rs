@@ -16,7 +16,9 @@ pub mod directory;
 mod door;
 mod enforce;
 mod fulfil;
-mod guess;
+mod guarded;
+pub mod guess;
+pub mod hold;
 pub mod home;
 pub mod job;
 mod letter;
@@ -93,6 +95,8 @@ pub struct Gate {
     directory: Directory,
     slots: Slots,
     guesses: Guesses,
+    /// Whose person was told when that a connection was one too many.
+    surplus_told: moka::sync::Cache<crate::domain::id::AccountId, Timestamp>,
     strangers: Strangers,
     logins: Logins,
     class_key: [u8; 32],
@@ -217,6 +221,7 @@ impl Gate {
             metrics: Arc::default(),
             slots: Slots::default(),
             guesses: Guesses::default(),
+            surplus_told: moka::sync::Cache::new(door::SURPLUS_TOLD),
             strangers: Strangers::default(),
             errands: Queue::new(access::ERRANDS),
             attempts: Queue::new(access::ATTEMPTS),

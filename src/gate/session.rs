@@ -257,6 +257,10 @@ impl Gate {
     ) -> Result<(), StoreError> {
         let outcome = self.outcome_text(case, key);
         tx.settle_prompt(asked.prompt.id, state, (answer, &outcome), self.now()).await?;
+        if asked.prompt.kind == Kind::Knock {
+            // A dial may be held for the answer, here or on another instance.
+            tx.touch(Noun::Account, asked.prompt.account.0);
+        }
         self.close_message(tx, asked, &outcome).await
     }
 

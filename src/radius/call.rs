@@ -3,6 +3,7 @@
 //! In this order: who signed it, duplicates, what it says, the gate, the reply.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::time::Instant;
 
@@ -13,11 +14,16 @@ use super::listener::{Ends, Listener};
 use super::peers::Peer;
 use super::reply::Asked;
 use super::server::{Port, Server};
+use crate::clock::Timestamp;
 use crate::domain::access::{Reason, Request};
 use crate::domain::home::{Home, HomeFault, Word};
 use crate::domain::router::{Demand, NasKey, Signs};
 use crate::gate::access::{Answer, Mark};
 use crate::proto::radius::{AttributeType, BuildError, Forged, Packet, Signature, eap, sign};
+
+/// A refusal before the password is proven leaves this long after its request came, if the answer was there sooner: memory
+/// knows most accounts, and of an unknown name the database is asked, which must not show.
+const EVEN: Duration = Duration::from_millis(50);
 
 /// A packet whose sender is known, with all that a reply needs. Cheap to clone into a task.
 #[derive(Clone)]
@@ -28,14 +34,31 @@ pub(super) struct Call {
     pub(super) ends: Ends,
     pub(super) key: Key,
     pub(super) asked: Asked,
+    /// When it was received.
+    pub(super) received: Instant,
+}
+
+/// The way that a request came, and its reply goes.
+#[derive(Clone)]
+pub(super) struct Way {
+    listener: Arc<Listener>,
+    ends: Ends,
 }
 
 impl Call {
     async fn send(&self, reply: &[u8]) {
-        if let Err(error) = self.listener.send(reply, self.ends).await {
-            tracing::debug!(to = %self.ends.from, from = ?self.ends.to, %error, "a reply was not sent");
-            self.server.dismiss(Dropped::NotSent, self.ends);
+        self.send_by(&self.way(), reply).await;
+    }
+
+    async fn send_by(&self, Way { listener, ends }: &Way, reply: &[u8]) {
+        if let Err(error) = listener.send(reply, *ends).await {
+            tracing::debug!(to = %ends.from, from = ?ends.to, %error, "a reply was not sent");
+            self.server.dismiss(Dropped::NotSent, *ends);
         }
+    }
+
+    fn way(&self) -> Way {
+        Way { listener: self.listener.clone(), ends: self.ends }
     }
 
     pub(super) fn arrival(&self) -> Arrival {
@@ -49,7 +72,7 @@ impl Call {
 
     /// What is known of this request; a copy is dealt with here, a new one comes back to be worked on.
     async fn first(self) -> Result<Option<InFlight>, Dropped> {
-        match self.server.duplicates.see(&self.key, Instant::now()) {
+        match self.server.duplicates.see(&self.key, || self.way(), Instant::now()) {
             Seen::New => Ok(Some(InFlight { call: self, open: true })),
             Seen::InFlight => Err(Dropped::DuplicateInFlight),
             Seen::Answered(answered) => {
@@ -177,12 +200,12 @@ pub(super) struct InFlight {
 }
 
 impl InFlight {
-    /// Keeps the reply for the copies, and sends it.
+    /// Keeps the reply for the copies, and sends it the way that the newest of them came.
     pub(super) async fn answer(mut self, reply: Vec<u8>, mark: Option<Mark>) {
         self.open = false;
         let answered = Answered { bytes: reply.into(), mark };
-        self.call.server.duplicates.answer(&self.call.key, answered.clone(), Instant::now());
-        self.call.send(&answered.bytes).await;
+        let newest = self.call.server.duplicates.answer(&self.call.key, answered.clone(), Instant::now());
+        self.call.send_by(&newest.unwrap_or_else(|| self.call.way()), &answered.bytes).await;
     }
 }
 
@@ -195,7 +218,8 @@ impl Drop for InFlight {
 }
 
 impl InFlight {
-    /// Asks the gate, which asks the database, and replies; `asked` is the packet, should it have to be forwarded.
+    /// Asks the gate, which asks the database and perhaps the person, and replies; `asked` is the packet, should it have to
+    /// be forwarded.
     async fn ask(self, request: Request, asked: Vec<u8>) {
         let answer = self.call.server.gate.access(&request, &self.call.peer.router).await;
         match answer {
@@ -262,8 +286,39 @@ impl InFlight {
             Answer::Silence | Answer::Forward(_) => return Ok(()),
         };
         let reply = reply.map_err(too_long)?;
+        let reason = match answer {
+            Answer::Reject(reason) => Some(reason),
+            // It must not show that it is not for the password.
+            Answer::Unproven(_) => Some(Reason::WrongPassword),
+            Answer::Accept(_) | Answer::Silence | Answer::Forward(_) => None,
+        };
+        if let Some(reason) = reason {
+            self.answer_refusal(reply, request, reason).await;
+            return Ok(());
+        }
         self.answer(reply, mark).await;
         Ok(())
+    }
+
+    /// A refusal; one for which passwords were guessed is kept back, if there is a place for it.
+    pub(super) async fn answer_refusal(self, reply: Vec<u8>, request: &Request, reason: Reason) {
+        let server = self.call.server.clone();
+        let permit = if reason.is_guess() { server.refusals.clone().try_acquire_owned().ok() } else { None };
+        let Some(permit) = permit else { return self.answer(reply, None).await };
+        let until = server.gate.kept_back(request, reason);
+        server.spawn(permit, self.answer_later(reply, until));
+    }
+
+    /// A refusal for which passwords were guessed: never sooner than any other of its kind, and later with each guess.
+    async fn answer_later(self, reply: Vec<u8>, until: Option<Timestamp>) {
+        tokio::time::sleep_until(self.call.received + EVEN).await;
+        if let Some(until) = until {
+            let gate = &self.call.server.gate;
+            gate.metrics().kept_back.inc();
+            gate.clock().sleep_until(until).await;
+            gate.metrics().kept_back.dec();
+        }
+        self.answer(reply, None).await;
     }
 }
 

@@ -1,7 +1,8 @@
 //! Duplicates: a request that comes again gets the same bytes again, or none while its first copy is worked on.
 //!
 //! A copy has the same source, identifier and Request Authenticator (RFC 5080 §2.2.2, RFC 2865 §2.5). One table serves
-//! all sockets. No clock and no I/O here: the time is an argument.
+//! all sockets, so a copy may come through another of them: the answer goes the way that the newest copy came, which is
+//! `W` here. No clock and no I/O: the time is an argument.
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
@@ -54,50 +55,63 @@ pub(super) enum Seen {
 }
 
 /// The table.
-pub(super) struct Duplicates {
-    shards: Vec<Mutex<Shard>>,
+pub(super) struct Duplicates<W> {
+    shards: Vec<Mutex<Shard<W>>>,
 }
 
-#[derive(Default)]
-struct Shard {
-    sources: HashMap<SocketAddr, Source>,
+struct Shard<W> {
+    sources: HashMap<SocketAddr, Source<W>>,
     /// The sources in the order in which they were last heard of.
     order: BTreeMap<u64, SocketAddr>,
     next: u64,
     requests: usize,
 }
 
-struct Source {
-    requests: HashMap<u8, Entry>,
+struct Source<W> {
+    requests: HashMap<u8, Entry<W>>,
     place: u64,
     heard: Instant,
 }
 
-struct Entry {
+struct Entry<W> {
     authenticator: [u8; 16],
-    state: State,
+    state: State<W>,
 }
 
-enum State {
-    InFlight,
-    Answered { at: Instant, answered: Answered },
+enum State<W> {
+    InFlight {
+        /// The way of the newest copy, if there is one.
+        newest: Option<W>,
+    },
+    Answered {
+        at: Instant,
+        answered: Answered,
+    },
 }
 
-impl Default for Duplicates {
+impl<W> Default for Shard<W> {
+    fn default() -> Self {
+        Self { sources: HashMap::new(), order: BTreeMap::new(), next: 0, requests: 0 }
+    }
+}
+
+impl<W> Default for Duplicates<W> {
     fn default() -> Self {
         Self { shards: (0..SHARDS).map(|_| Mutex::default()).collect() }
     }
 }
 
-impl Duplicates {
-    /// What is known of a request; a new one is in flight from now on, in place of an older one with its identifier.
-    pub(super) fn see(&self, key: &Key, now: Instant) -> Seen {
-        self.shard(key).see(key, now)
+impl<W> Duplicates<W> {
+    /// What is known of a request; a new one is in flight from now on, in place of an older one with its identifier. The
+    /// way of a copy of one in flight is remembered.
+    pub(super) fn see(&self, key: &Key, way: impl FnOnce() -> W, now: Instant) -> Seen {
+        self.shard(key).see(key, way, now)
     }
 
-    /// The request was answered; forgotten if another took its identifier meanwhile.
-    pub(super) fn answer(&self, key: &Key, answered: Answered, now: Instant) {
-        self.shard(key).answer(key, answered, now);
+    /// The request was answered; forgotten if another took its identifier meanwhile. Gives the way of its newest copy, if
+    /// there was one.
+    pub(super) fn answer(&self, key: &Key, answered: Answered, now: Instant) -> Option<W> {
+        self.shard(key).answer(key, answered, now)
     }
 
     /// The request gets no answer: its next copy is tried as a new one.
@@ -105,7 +119,7 @@ impl Duplicates {
         self.shard(key).forget(key);
     }
 
-    fn shard(&self, key: &Key) -> MutexGuard<'_, Shard> {
+    fn shard(&self, key: &Key) -> MutexGuard<'_, Shard<W>> {
         // A router's boxes differ in the last octets of their addresses, its sockets in their ports.
         let address = match key.source.ip() {
             std::net::IpAddr::V4(address) => u32::from(address),
@@ -117,14 +131,17 @@ impl Duplicates {
     }
 }
 
-impl Shard {
-    fn see(&mut self, key: &Key, now: Instant) -> Seen {
+impl<W> Shard<W> {
+    fn see(&mut self, key: &Key, way: impl FnOnce() -> W, now: Instant) -> Seen {
         self.expire(now);
         self.touch(key.source, now);
-        let known = self.sources.get(&key.source).and_then(|source| source.requests.get(&key.identifier));
+        let known = self.sources.get_mut(&key.source).and_then(|source| source.requests.get_mut(&key.identifier));
         if let Some(entry) = known.filter(|entry| entry.authenticator == key.authenticator) {
-            match &entry.state {
-                State::InFlight => return Seen::InFlight,
+            match &mut entry.state {
+                State::InFlight { newest } => {
+                    *newest = Some(way());
+                    return Seen::InFlight;
+                }
                 State::Answered { at, answered } if now.saturating_duration_since(*at) < LIFE => {
                     return Seen::Answered(answered.clone());
                 }
@@ -137,7 +154,7 @@ impl Shard {
 
     fn put(&mut self, key: &Key) {
         let Some(source) = self.sources.get_mut(&key.source) else { return };
-        let entry = Entry { authenticator: key.authenticator, state: State::InFlight };
+        let entry = Entry { authenticator: key.authenticator, state: State::InFlight { newest: None } };
         if source.requests.insert(key.identifier, entry).is_none() {
             self.requests += 1;
         }
@@ -146,12 +163,16 @@ impl Shard {
         }
     }
 
-    fn answer(&mut self, key: &Key, answered: Answered, now: Instant) {
-        let Some(source) = self.sources.get_mut(&key.source) else { return };
-        let Some(entry) = source.requests.get_mut(&key.identifier) else { return };
-        if entry.authenticator == key.authenticator {
-            entry.state = State::Answered { at: now, answered };
-            self.touch(key.source, now);
+    fn answer(&mut self, key: &Key, answered: Answered, now: Instant) -> Option<W> {
+        let entry = self.sources.get_mut(&key.source)?.requests.get_mut(&key.identifier)?;
+        if entry.authenticator != key.authenticator {
+            return None;
+        }
+        let before = std::mem::replace(&mut entry.state, State::Answered { at: now, answered });
+        self.touch(key.source, now);
+        match before {
+            State::InFlight { newest } => newest,
+            State::Answered { .. } => None,
         }
     }
 
@@ -192,7 +213,7 @@ impl Shard {
             if now.saturating_duration_since(source.heard) < LIFE {
                 return;
             }
-            if source.requests.values().any(|entry| matches!(entry.state, State::InFlight)) {
+            if source.requests.values().any(|entry| matches!(entry.state, State::InFlight { .. })) {
                 self.touch(address, now);
             } else {
                 self.drop_oldest();
@@ -222,82 +243,94 @@ mod tests {
 
     #[test]
     fn a_copy_waits_for_the_answer_and_then_gets_it() {
+        let (table, now) = (Duplicates::<&str>::default(), Instant::now());
+        let request = key(1, 7, 1);
+        assert_eq!(table.see(&request, || "here", now), Seen::New);
+        assert_eq!(table.see(&request, || "here", now), Seen::InFlight);
+        table.answer(&request, answered("yes"), now);
+        assert_eq!(table.see(&request, || "here", now + LIFE / 2), Seen::Answered(answered("yes")));
+        assert_eq!(table.see(&request, || "here", now + LIFE), Seen::New);
+    }
+
+    #[test]
+    fn the_answer_goes_the_way_of_the_newest_copy() {
         let (table, now) = (Duplicates::default(), Instant::now());
         let request = key(1, 7, 1);
-        assert_eq!(table.see(&request, now), Seen::New);
-        assert_eq!(table.see(&request, now), Seen::InFlight);
-        table.answer(&request, answered("yes"), now);
-        assert_eq!(table.see(&request, now + LIFE / 2), Seen::Answered(answered("yes")));
-        assert_eq!(table.see(&request, now + LIFE), Seen::New);
+        for (way, seen) in [("first", Seen::New), ("second", Seen::InFlight), ("third", Seen::InFlight)] {
+            assert_eq!(table.see(&request, || way, now), seen);
+        }
+        assert_eq!(table.answer(&request, answered("yes"), now), Some("third"));
+        assert_eq!(table.see(&key(1, 8, 1), || "alone", now), Seen::New);
+        assert_eq!(table.answer(&key(1, 8, 1), answered("yes"), now), None);
     }
 
     #[test]
     fn every_part_of_the_key_counts() {
-        let (table, now) = (Duplicates::default(), Instant::now());
-        assert_eq!(table.see(&key(1, 7, 1), now), Seen::New);
-        assert_eq!(table.see(&key(2, 7, 1), now), Seen::New);
-        assert_eq!(table.see(&key(1, 8, 1), now), Seen::New);
-        assert_eq!(table.see(&key(1, 7, 1), now), Seen::InFlight);
+        let (table, now) = (Duplicates::<&str>::default(), Instant::now());
+        assert_eq!(table.see(&key(1, 7, 1), || "here", now), Seen::New);
+        assert_eq!(table.see(&key(2, 7, 1), || "here", now), Seen::New);
+        assert_eq!(table.see(&key(1, 8, 1), || "here", now), Seen::New);
+        assert_eq!(table.see(&key(1, 7, 1), || "here", now), Seen::InFlight);
     }
 
     #[test]
     fn another_authenticator_takes_the_identifier_over() {
-        let (table, now) = (Duplicates::default(), Instant::now());
-        assert_eq!(table.see(&key(1, 7, 1), now), Seen::New);
-        assert_eq!(table.see(&key(1, 7, 2), now), Seen::New);
+        let (table, now) = (Duplicates::<&str>::default(), Instant::now());
+        assert_eq!(table.see(&key(1, 7, 1), || "here", now), Seen::New);
+        assert_eq!(table.see(&key(1, 7, 2), || "here", now), Seen::New);
         table.answer(&key(1, 7, 1), answered("to the first"), now);
-        assert_eq!(table.see(&key(1, 7, 2), now), Seen::InFlight);
+        assert_eq!(table.see(&key(1, 7, 2), || "here", now), Seen::InFlight);
         table.forget(&key(1, 7, 1));
-        assert_eq!(table.see(&key(1, 7, 2), now), Seen::InFlight);
+        assert_eq!(table.see(&key(1, 7, 2), || "here", now), Seen::InFlight);
     }
 
     #[test]
     fn a_request_without_an_answer_is_tried_again() {
-        let (table, now) = (Duplicates::default(), Instant::now());
-        assert_eq!(table.see(&key(1, 7, 1), now), Seen::New);
+        let (table, now) = (Duplicates::<&str>::default(), Instant::now());
+        assert_eq!(table.see(&key(1, 7, 1), || "here", now), Seen::New);
         table.forget(&key(1, 7, 1));
-        assert_eq!(table.see(&key(1, 7, 1), now), Seen::New);
+        assert_eq!(table.see(&key(1, 7, 1), || "here", now), Seen::New);
     }
 
     #[test]
     fn silent_sources_leave_but_not_while_they_wait() {
-        let (table, now) = (Duplicates::default(), Instant::now());
-        table.see(&key(16, 1, 1), now);
-        table.see(&key(32, 1, 1), now);
+        let (table, now) = (Duplicates::<&str>::default(), Instant::now());
+        table.see(&key(16, 1, 1), || "here", now);
+        table.see(&key(32, 1, 1), || "here", now);
         table.answer(&key(32, 1, 1), answered("yes"), now);
         let later = now + LIFE * 2;
-        assert_eq!(table.see(&key(48, 1, 1), later), Seen::New);
+        assert_eq!(table.see(&key(48, 1, 1), || "here", later), Seen::New);
         let shard = table.shard(&key(16, 1, 1));
         assert_eq!((shard.sources.len(), shard.requests, shard.order.len()), (2, 2, 2));
         drop(shard);
-        assert_eq!(table.see(&key(16, 1, 1), later), Seen::InFlight);
+        assert_eq!(table.see(&key(16, 1, 1), || "here", later), Seen::InFlight);
     }
 
     #[test]
     fn the_table_is_bounded_and_the_least_recent_source_leaves_first() {
-        let mut shard = Shard::default();
+        let mut shard = Shard::<&str>::default();
         let now = Instant::now();
         for source in 0..2_000_u16 {
-            shard.see(&key(source, 1, 1), now);
-            shard.see(&key(0, 2, 1), now); // heard of all the time
+            shard.see(&key(source, 1, 1), || "here", now);
+            shard.see(&key(0, 2, 1), || "here", now); // heard of all the time
         }
         assert_eq!((shard.sources.len(), shard.order.len()), (SOURCES, SOURCES));
-        assert_eq!(shard.see(&key(0, 1, 1), now), Seen::InFlight);
-        assert_eq!(shard.see(&key(1, 1, 1), now), Seen::New);
+        assert_eq!(shard.see(&key(0, 1, 1), || "here", now), Seen::InFlight);
+        assert_eq!(shard.see(&key(1, 1, 1), || "here", now), Seen::New);
         let counted: usize = shard.sources.values().map(|source| source.requests.len()).sum();
         assert_eq!(counted, shard.requests);
     }
 
     #[test]
     fn full_sources_leave_before_the_table_overflows() {
-        let mut shard = Shard::default();
+        let mut shard = Shard::<&str>::default();
         let now = Instant::now();
         for source in 0..100_u16 {
             for identifier in 0..=255 {
-                shard.see(&key(source, identifier, 1), now);
+                shard.see(&key(source, identifier, 1), || "here", now);
             }
         }
         assert!(shard.requests <= REQUESTS, "{}", shard.requests);
-        assert_eq!(shard.see(&key(99, 0, 1), now), Seen::InFlight);
+        assert_eq!(shard.see(&key(99, 0, 1), || "here", now), Seen::InFlight);
     }
 }

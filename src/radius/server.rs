@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::call::Call;
+use super::call::{Call, Way};
 use super::dropped::{Dropped, Log};
 use super::duplicate::{Duplicates, Key};
 use super::eap::Conversations;
@@ -21,12 +21,15 @@ use super::listener::{Batch, Ends, Listener};
 use super::peers::Peers;
 use super::reply::Asked;
 use crate::gate::Gate;
+use crate::gate::hold::HELD;
 use crate::proto::radius::{Code, Packet};
 
 /// Log-ins that wait for the database at once. Above it they are dropped: the router asks again, or asks the next server.
 const LOGINS: usize = 1_024;
 /// Accounting records that wait for their commit at once; as many as the gate's queue holds, and a group beside it.
 const RECORDS: usize = 8_448;
+/// Refusals that are kept back at once because passwords are guessed. Above it they go without waiting.
+const REFUSALS: usize = 1_024;
 /// Boxes that are written down at once as signing their requests; the next packet of another tries again.
 const LESSONS: usize = 4;
 /// After a socket's own failure it is tried again this much later, so that a lasting one does not burn a processor.
@@ -57,13 +60,16 @@ impl Port {
 pub(super) struct Server {
     pub(super) gate: Arc<Gate>,
     peers: Peers,
-    pub(super) duplicates: Duplicates,
+    pub(super) duplicates: Duplicates<Way>,
     pub(super) conversations: Arc<Conversations>,
     pub(super) log: Log,
-    /// Places for log-ins that wait for the database.
+    /// Places for log-ins that wait for the database, and beside them for those that wait for their person: however many
+    /// are held, they take nobody else's place.
     pub(super) logins: Arc<Semaphore>,
     /// Places for records that wait for their commit.
     pub(super) records: Arc<Semaphore>,
+    /// Places for refusals that are kept back.
+    pub(super) refusals: Arc<Semaphore>,
     /// Places for boxes that are written down.
     pub(super) lessons: Arc<Semaphore>,
     /// The lines to home servers.
@@ -86,8 +92,9 @@ pub fn serve(
         duplicates: Duplicates::default(),
         conversations: Arc::default(),
         log: Log::default(),
-        logins: Arc::new(Semaphore::new(LOGINS)),
+        logins: Arc::new(Semaphore::new(LOGINS + HELD)),
         records: Arc::new(Semaphore::new(RECORDS)),
+        refusals: Arc::new(Semaphore::new(REFUSALS)),
         lessons: Arc::new(Semaphore::new(LESSONS)),
         homes: Homes::new(gate.clone(), tracker.clone(), cancel.clone()),
         tracker: tracker.clone(),
@@ -136,7 +143,7 @@ async fn handle(
     let (identifier, authenticator) = (packet.identifier(), *packet.authenticator());
     let key = Key { source: ends.from, identifier, authenticator };
     let (server, listener) = (server.clone(), listener.clone());
-    let call = Call { server, listener, peer, ends, key, asked: Asked::by(&packet) };
+    let call = Call { server, listener, peer, ends, key, asked: Asked::by(&packet), received: Instant::now() };
     match (port, packet.code()) {
         (_, Code::STATUS_SERVER) => call.status(&packet, port).await,
         (Port::Auth, Code::ACCESS_REQUEST) => call.login(&packet).await,

@@ -22,18 +22,21 @@ pub enum Noun {
     Router,
     /// The settings of all levels.
     Setting,
+    /// The locks of who guesses passwords.
+    Guess,
     /// Nothing cached, but somebody waits: outbox, cuts, fresh connections, due times.
     Work,
 }
 
 impl Noun {
-    const ALL: [Noun; 4] = [Self::Account, Self::Router, Self::Setting, Self::Work];
+    const ALL: [Noun; 5] = [Self::Account, Self::Router, Self::Setting, Self::Guess, Self::Work];
 
     const fn word(self) -> &'static str {
         match self {
             Self::Account => "account",
             Self::Router => "router",
             Self::Setting => "setting",
+            Self::Guess => "guess",
             Self::Work => "work",
         }
     }

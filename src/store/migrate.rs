@@ -50,6 +50,12 @@ const STEPS: &[Step] = &[
         sqlite: include_str!("../../migrations/sqlite/0005_home.sql"),
         postgres: include_str!("../../migrations/postgres/0005_home.sql"),
     },
+    Step {
+        version: 7,
+        name: "limits",
+        sqlite: include_str!("../../migrations/sqlite/0007_limits.sql"),
+        postgres: include_str!("../../migrations/postgres/0007_limits.sql"),
+    },
 ];
 
 const CHECK: &[u8] = b"radgram";

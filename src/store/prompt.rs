@@ -367,6 +367,15 @@ impl Tx {
 }
 
 impl Reader {
+    /// The prompt of this id.
+    ///
+    /// # Errors
+    /// The database does not answer, or the row is corrupt.
+    pub async fn prompt(&self, id: PromptId) -> Result<Option<Prompt>> {
+        let row = sqlx::query(BY_ID).bind(id.0).fetch_optional(&mut *self.connection().await?).await?;
+        Ok(row.as_ref().map(read).transpose()?.map(|asked| asked.prompt))
+    }
+
     /// When the next prompt lapses or is to be sent again.
     ///
     /// # Errors

@@ -59,6 +59,11 @@ knock-question =
     Address: { $address }
     Router: { $router }
     Let in?
+hold-question =
+    Someone is connecting as { $account }.
+    Address: { $address }
+    Router: { $router }
+    The connection waits for your answer for { $seconds } s. Let in?
 presence-question =
     Is it you who connected to the VPN?
     Account: { $account }
@@ -81,6 +86,7 @@ choose-account = Access with which account?
 prompt-void = The question does not matter any more.
 prompt-late = The time to answer is over.
 answer-let-in = Access is open. Connect once more.
+answer-let-in-held = Access is open. If the connection does not come up by itself, connect once more.
 answer-not-now = All right, no questions for 10 minutes. Access is closed.
 answer-not-me = Access is closed, the account is locked, the operators are warned.
 answer-confirmed = Confirmed.
@@ -104,6 +110,10 @@ refused-locked = The account is locked. Ask your administrator.
 refused-disabled = The account is disabled. Ask your administrator.
 refused-hours = These are not the allowed hours.
 refused-place = Access is not allowed from this address or on this router.
+refused-too-many = A connection as { $account } from { $address } on { $router } was refused: { $count ->
+        [one] one connection
+       *[other] { $count } connections
+    } at a time. Disconnect the other first, or close access and ask for it again: /my_sessions
 refused-user = You have no right to access. Ask your administrator.
 
 # --- sessions ---
@@ -159,6 +169,12 @@ status-none = { $account }: access is closed. Ask for it: /request_vpn
 # --- operators' chat ---
 operators-application = New application: { $name } (Telegram { $id }). Decide it in the web UI, page Users.
 operators-not-me = Alarm: { $name } says of a connection with { $account }: not me. The account is locked.
+operators-guessing = Alarm: somebody guesses passwords on router { $router }: { $kind ->
+        [caller] caller { $who }
+        [box] box { $who }
+       *[name] for the name { $who }
+    }, { $count } wrong in { $minutes } min, the last for { $name }. Refused for { $minutes } min, or until you lift it (page Log-ins).
+operators-guessing-many = Alarm: somebody guesses passwords on router { $router }: { $count } callers or names are locked there now. See the page Log-ins.
 operators-no-session = Alarm: { $name } on router { $router } is connected past radgram.
 operators-home = Alarm: the home server { $home } of router { $router } (User Manager) fails, nobody whose password it keeps can log in there: { $reason }
 operators-not-done = Alarm: on router { $router }, { $thing } is not as radgram wants it: { $reason }

@@ -1,16 +1,17 @@
-//! Log-ins: the last attempts with verdict and reason.
+//! Log-ins: who is refused for guessing passwords, and the last attempts with verdict and reason.
 
 use askama::Template;
 use askama_web::WebTemplate;
-use axum::extract::Query;
+use axum::extract::{Path, Query};
 use axum::response::{IntoResponse, Response};
 
 use super::error::WebError;
 use super::users::{Filter, limit};
-use super::visit::{Shell, Viewing};
+use super::visit::{Deciding, Shell, Viewing};
 use crate::domain::access::Reason;
 use crate::domain::home::HomeFault;
 use crate::store::attempt::{AttemptLine, Verdict};
+use crate::store::guess::{GuessLock, LockKind};
 
 #[derive(Template, WebTemplate)]
 #[template(path = "attempts/page.html")]
@@ -18,6 +19,7 @@ struct Page {
     shell: Shell,
     q: String,
     all: usize,
+    locks: Vec<GuessLock>,
     lines: Vec<(AttemptLine, String)>,
     limit: usize,
 }
@@ -39,6 +41,7 @@ fn verdict_text(verdict: Verdict) -> &'static str {
 
 /// `GET /attempts`
 pub(super) async fn page(visit: Viewing, Query(filter): Query<Filter>) -> Result<Response, WebError> {
+    let locks = visit.reader().guess_locks(visit.gate().now()).await?;
     let lines = visit.reader().attempts().await?;
     let all = lines.len();
     let lines = lines.into_iter().map(|line| {
@@ -57,5 +60,11 @@ pub(super) async fn page(visit: Viewing, Query(filter): Query<Filter>) -> Result
         ])
     });
     let lines = lines.collect();
-    Ok(Page { shell: visit.shell("/attempts").await?, q: filter.q, all, lines, limit: limit() }.into_response())
+    Ok(Page { shell: visit.shell("/attempts").await?, q: filter.q, all, locks, lines, limit: limit() }.into_response())
+}
+
+/// `POST /guesses/{id}/lift`
+pub(super) async fn lift(visit: Deciding, Path(id): Path<i64>) -> Result<Response, WebError> {
+    let done = visit.gate().lift_guess_lock(&visit.actor(), id).await;
+    visit.report(done, "The lock is lifted.", "/attempts").await
 }

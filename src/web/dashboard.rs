@@ -70,7 +70,7 @@ pub(super) async fn page(visit: Viewing) -> Result<Response, WebError> {
 /// The router whose page tells more of an alarm.
 fn place(alarm: &Alarm, lines: &[Line]) -> Option<RouterId> {
     let found = match alarm.kind.as_str() {
-        "no_session" | "drift" | "not_done" | "home" => {
+        "guessing" | "no_session" | "drift" | "not_done" | "home" => {
             let id: i64 = alarm.subject.split('/').next()?.parse().ok()?;
             lines.iter().find(|line| line.id == RouterId(id))
         }

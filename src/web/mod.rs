@@ -166,6 +166,7 @@ fn pages() -> Router<WebState> {
         .route("/sessions/{id}/end", post(sessions::end))
         .route("/connections/{id}/{step}", post(sessions::connection_step))
         .route("/attempts", get(attempts::page))
+        .route("/guesses/{id}/lift", post(attempts::lift))
         .route("/settings", get(settings::page))
         .route("/settings/{name}", post(settings::set))
         .route("/settings/{name}/clear", post(settings::clear))

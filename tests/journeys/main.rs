@@ -37,8 +37,11 @@ macro_rules! on_both {
 mod attributes;
 mod crash;
 mod doors;
+mod guess;
+mod hold;
 mod ikev2;
 mod knock;
+mod limits;
 mod presence;
 mod story;
 mod trouble;

@@ -267,7 +267,7 @@ on_both! {
 on_both! {
     /// A box that is called otherwise by now keeps its connections, and what is to end on it.
     async fn a_connection_goes_with_its_box(story: Story) {
-        let books = Books::of(&story).await;
+        let books = Books::of(story).await;
         books.books(Report::Start, at(0), 0).await;
         let before = books.row().await;
         let mut tx = story.tx().await;
@@ -287,7 +287,6 @@ on_both! {
         tx.commit(at(1)).await.unwrap();
 
         let booked = |record: Record| {
-            let story = &story;
             let account = Some(books.account);
             async move {
                 let mut tx = story.tx().await;
@@ -309,7 +308,7 @@ on_both! {
 on_both! {
     /// Two boxes behind one entry number alike: what may be another connection is one.
     async fn what_may_be_another_boxs_is_another_connection(story: Story) {
-        let books = Books::of(&story).await;
+        let books = Books::of(story).await;
         books.books(Report::Start, at(0), 0).await;
         let unlike = [
             Record { user_name: b"bob".to_vec(), ..books.record(Report::Interim, at(60), 60) },

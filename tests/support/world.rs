@@ -86,6 +86,8 @@ pub struct Plan {
     pub policies: String,
     /// What it shows over TLS.
     pub certificate: Option<Certificate>,
+    /// How long the router waits for an answer before it asks again, in real time: a third of what it waits in all.
+    pub timeout: Duration,
 }
 
 impl Default for Plan {
@@ -96,6 +98,7 @@ impl Default for Plan {
             user_manager: UserManager::Idle,
             policies: "api,read,write,sensitive".to_owned(),
             certificate: None,
+            timeout: Duration::from_secs(3),
         }
     }
 }
@@ -308,6 +311,11 @@ impl World {
         &self.running.as_ref().expect("radgram runs").app().gate
     }
 
+    /// Where log-ins are taken.
+    pub fn auth(&self) -> Vec<SocketAddr> {
+        self.running.as_ref().expect("radgram runs").app().auth.clone()
+    }
+
     pub fn web(&self) -> SocketAddr {
         self.running.as_ref().expect("radgram runs").app().web
     }
@@ -487,7 +495,7 @@ async fn router(
 ) -> SimRouter {
     let address = IpAddr::V4(address);
     let mut config = RouterConfig::new(identity, address, Server::new(auth, acct, Secret::new(SECRET)));
-    config.timeout = Duration::from_secs(3);
+    config.timeout = plan.timeout;
     config.incoming = Some(IncomingConfig::new(address));
     config.version = plan.version;
     config.user_manager = plan.user_manager;
@@ -515,7 +523,7 @@ fn write_config(
     let folder = file.parent().expect("the file is in the folder of the world");
     let url = database_url(folder, base);
     let text = format!(
-        "[radius]\nauth_listen = [\"{auth}\"]\nacct_listen = [\"{acct}\"]\n\
+        "[radius]\nauth_listen = [\"{auth}\", \"127.0.0.1:0\"]\nacct_listen = [\"{acct}\"]\n\
          [web]\nlisten = \"127.0.0.1:0\"\n\
          [database]\nurl = \"{url}\"\n\
          [secrets]\nmaster_key_file = \"{}\"\n\

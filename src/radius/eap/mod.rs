@@ -176,8 +176,12 @@ impl Round {
 
     async fn reject(self, reason: Reason, failure: &[u8]) -> Result<(), Dropped> {
         let call = &self.in_flight.call;
-        let reply = call.asked.eap_reject(reason, failure, &call.peer.secret);
-        self.answer(reply, None).await
+        let reply = call.asked.eap_reject(reason, failure, &call.peer.secret).map_err(too_long)?;
+        if let Some(turn) = self.turn {
+            turn.spent();
+        }
+        self.in_flight.answer_refusal(reply, &self.request, reason).await;
+        Ok(())
     }
 
     async fn ask(self, talk: Talk, eap: &[u8]) -> Result<(), Dropped> {
