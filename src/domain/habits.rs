@@ -6,6 +6,7 @@ use super::access::Service;
 use super::credential::Proof;
 use super::home::Taken;
 use super::policy::Found;
+use super::radsec::Orders;
 
 /// What holds for a router.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,6 +17,8 @@ pub struct Habits {
     pub services: Services,
     /// What is taken of the answers of its home server.
     pub home_attributes: Taken,
+    /// Where Disconnects go while it asks over RadSec.
+    pub orders: Orders,
 }
 
 /// Which log-ins are taken for those of a VPN, by Service-Type.
@@ -48,6 +51,7 @@ impl Habits {
             hold: found.seconds("hold_seconds", 1),
             services,
             home_attributes: Taken::parse(found.text("home_attributes")).expect("the setting accepted the names"),
+            orders: Orders::from_word(found.text("radsec_disconnects")).expect("the setting is one of the words"),
         }
     }
 }

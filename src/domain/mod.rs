@@ -14,6 +14,7 @@ pub mod id;
 pub mod operator;
 pub mod policy;
 pub mod prompt;
+pub mod radsec;
 pub mod router;
 pub mod session;
 pub mod setting;

@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 
-use super::api::Api;
+use super::api::{Api, Fingerprint};
 use super::attribute::ReplyAttributes;
 use super::home::Home;
 use super::id::{NasId, RouterId};
+use super::radsec::KnownBy;
 use crate::secret::Secret;
 
 /// The port RouterOS listens on for Disconnect and CoA (`/radius/incoming port`).
@@ -41,6 +42,8 @@ pub struct Router {
     pub attributes: Arc<ReplyAttributes>,
     /// The RADIUS server that knows the passwords of accounts of source `user_manager` here, if there is one.
     pub home: Option<Arc<Home>>,
+    /// The certificate that it is known by over RadSec; `None`: it asks over UDP alone.
+    pub radsec: Option<KnownBy>,
 }
 
 /// Who decides about a dial.
@@ -141,6 +144,8 @@ pub struct Nas {
     pub key: NasKey,
     /// Whether it has ever sent a valid Message-Authenticator.
     pub signs: Signs,
+    /// The certificate that it last showed over RadSec, if it ever called so.
+    pub certificate: Option<Fingerprint>,
 }
 
 /// Whether a nas has been seen to send a Message-Authenticator.

@@ -185,6 +185,8 @@ settings! {
         "With without_session = hold: how long the router waits for an answer, which is three times its timeout; at most so long the person is waited for.";
     "services", Kind::Choice(&["vpn", "vpn_and_ipsec"]), "vpn", Router,
         "Which log-ins are a VPN's: those with Service-Type Framed or none, or also EAP (IKEv2) whatever Service-Type it says.";
+    "radsec_disconnects", Kind::Choice(&["connection_then_udp", "connection", "udp"]), "connection_then_udp", Router,
+        "Where Disconnects go of a router that asks over RadSec: over its connection and, if that does not answer, by UDP with the secret radsec; or one of the two alone.";
     "home_attributes", Kind::Attributes,
         "Framed-IP-Address, Framed-IP-Netmask, Framed-Pool, Framed-Route, Idle-Timeout, Filter-Id, Port-Limit, \
          Mikrotik-Group, Mikrotik-Rate-Limit, Mikrotik-Recv-Limit, Mikrotik-Recv-Limit-Gigawords, Mikrotik-Xmit-Limit, \

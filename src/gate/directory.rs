@@ -68,6 +68,11 @@ impl RouterTable {
         self.routers.iter().find(|router| router.address.contains(&source))
     }
 
+    /// All boxes, in no order.
+    pub(super) fn boxes(&self) -> impl Iterator<Item = &Nas> {
+        self.nas.values()
+    }
+
     /// All routers.
     pub fn routers(&self) -> &[Arc<Router>] {
         &self.routers

@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::patience::written;
-use super::ports::{CutOutcome, Cutter, Target};
+use super::ports::{CutOutcome, Cutter, OverRadsec, Target};
 use super::router_api::{ApiFault, Removed};
 use super::session::Ended;
 use super::under_way::{LOOK_AHEAD, UnderWay};
@@ -17,8 +17,10 @@ use super::{Gate, LEAD_EVERY, next_look};
 use crate::clock::Timestamp;
 use crate::domain::connection::Via;
 use crate::domain::id::RouterId;
+use crate::domain::radsec::{self, Orders};
 use crate::domain::router::{NasKey, Router, Scheme};
 use crate::domain::session::LONGEST;
+use crate::secret::Secret;
 use crate::store::StoreError;
 use crate::store::connection::{Connection, LOST};
 use crate::store::cut::Cut;
@@ -117,7 +119,8 @@ impl Gate {
         match router.scheme {
             Scheme::Radius => {
                 self.metrics.disconnects.inc();
-                let outcome = cutter.disconnect(&target(cut, &line, router)).await;
+                let outcome =
+                    cutter.disconnect(&target(cut, &line, router, self.directory.habits(router.id).orders)).await;
                 Ok(self.cross_check(cut, router, &line.nas.key, outcome).await)
             }
             Scheme::Api => Ok(match self.remove_over_api(cut, router).await {
@@ -235,11 +238,14 @@ enum Tried {
     Said(String),
 }
 
-fn target(cut: &Cut, line: &NasLine, router: &Router) -> Target {
+fn target(cut: &Cut, line: &NasLine, router: &Router, orders: Orders) -> Target {
+    // A box that calls over RadSec takes them with its secret, by UDP, too, and where it called from last.
+    let called = line.radsec.as_ref().filter(|_| router.radsec.is_some());
     Target {
-        router: SocketAddr::new(line.nas.key.address, router.coa_port),
+        router: SocketAddr::new(called.map_or(line.nas.key.address, |called| called.address), router.coa_port),
         server: line.server,
-        secret: router.secret.clone(),
+        secret: called.map_or_else(|| router.secret.clone(), |_| Secret::new(radsec::SECRET)),
+        radsec: called.map(|_| OverRadsec { nas: line.nas.key.clone(), orders }),
         nas_ip: cut.nas_ip,
         user_name: cut.user_name.clone(),
         acct_session_id: cut.acct_session_id.clone(),

@@ -28,6 +28,7 @@ mod patience;
 mod person;
 pub mod ports;
 mod post;
+pub mod radsec;
 mod refused;
 pub mod router_api;
 pub mod router_script;
@@ -98,6 +99,7 @@ pub struct Gate {
     /// Whose person was told when that a connection was one too many.
     surplus_told: moka::sync::Cache<crate::domain::id::AccountId, Timestamp>,
     strangers: Strangers,
+    radsec: radsec::Radsec,
     logins: Logins,
     class_key: [u8; 32],
     decoy: Credential,
@@ -131,12 +133,14 @@ pub struct Listens {
     pub auth: u16,
     /// For accounting.
     pub acct: u16,
+    /// For both over TLS; `None`: nowhere.
+    pub radsec: Option<u16>,
 }
 
 impl Default for Listens {
-    /// Those of RFC 2865 and RFC 2866.
+    /// Those of RFC 2865 and RFC 2866, and no RadSec.
     fn default() -> Self {
-        Self { auth: 1812, acct: 1813 }
+        Self { auth: 1812, acct: 1813, radsec: None }
     }
 }
 
@@ -223,6 +227,7 @@ impl Gate {
             guesses: Guesses::default(),
             surplus_told: moka::sync::Cache::new(door::SURPLUS_TOLD),
             strangers: Strangers::default(),
+            radsec: radsec::Radsec::default(),
             errands: Queue::new(access::ERRANDS),
             attempts: Queue::new(access::ATTEMPTS),
             records: Queue::new(accounting::RECORDS),

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
+use crate::domain::radsec::Orders;
+use crate::domain::router::NasKey;
 use crate::secret::Secret;
 
 /// One inline button of a message.
@@ -198,6 +200,17 @@ pub struct Target {
     pub acct_session_id: String,
     /// Framed-IP-Address, once known.
     pub framed_ip: Option<IpAddr>,
+    /// The way over RadSec, for a box that calls so.
+    pub radsec: Option<OverRadsec>,
+}
+
+/// How a box is reached that calls over RadSec.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OverRadsec {
+    /// The box: whose connection it must be.
+    pub nas: NasKey,
+    /// Over its connection, by UDP, or both.
+    pub orders: Orders,
 }
 
 /// What a router says to a Disconnect-Request.

@@ -1,10 +1,11 @@
-//! The RADIUS edge: log-ins and accounting over UDP, and Disconnect-Requests to routers.
+//! The RADIUS edge: log-ins and accounting over UDP and TLS, and Disconnect-Requests to routers.
 //!
 //! | module | is |
 //! |---|---|
 //! | [`listener`] | a socket that answers from the address that was asked |
 //! | [`server`] | the sockets' tasks, and what all requests share |
 //! | `call` | one request, to the gate and back |
+//! | [`radsec`] | the same over TLS: connections in the place of sockets |
 //! | `peers` | the routers with their secrets made ready |
 //! | `eap` | EAP log-ins, which take several requests |
 //! | `duplicate` | what was answered a moment ago |
@@ -26,6 +27,7 @@ mod home;
 mod home_port;
 pub mod listener;
 mod peers;
+pub mod radsec;
 mod reply;
 pub mod server;
 pub mod view;

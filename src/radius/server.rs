@@ -44,20 +44,22 @@ pub(super) enum Port {
     Auth,
     /// Accounting-Requests.
     Acct,
+    /// Both, over TLS.
+    Radsec,
 }
 
 impl Port {
     /// What Status-Server is answered with (RFC 5997 §3).
     pub(super) const fn alive(self) -> Code {
         match self {
-            Self::Auth => Code::ACCESS_ACCEPT,
+            Self::Auth | Self::Radsec => Code::ACCESS_ACCEPT,
             Self::Acct => Code::ACCOUNTING_RESPONSE,
         }
     }
 }
 
 /// What all sockets share.
-pub(super) struct Server {
+pub struct Server {
     pub(super) gate: Arc<Gate>,
     peers: Peers,
     pub(super) duplicates: Duplicates<Way>,
@@ -74,18 +76,18 @@ pub(super) struct Server {
     pub(super) lessons: Arc<Semaphore>,
     /// The lines to home servers.
     pub(super) homes: Homes,
-    tracker: TaskTracker,
-    cancel: CancellationToken,
+    pub(super) tracker: TaskTracker,
+    pub(super) cancel: CancellationToken,
 }
 
-/// Serves the sockets until `cancel`; every task is one of `tracker`.
+/// Serves the sockets until `cancel`; every task is one of `tracker`. Gives what RadSec is to be served by, too.
 pub fn serve(
     gate: &Arc<Gate>,
     auth: Vec<Listener>,
     acct: Vec<Listener>,
     tracker: &TaskTracker,
     cancel: &CancellationToken,
-) {
+) -> Arc<Server> {
     let server = Arc::new(Server {
         gate: gate.clone(),
         peers: Peers::default(),
@@ -106,6 +108,7 @@ pub fn serve(
         let cancel = cancel.clone();
         tracker.spawn(async move { cancel.run_until_cancelled(receive).await });
     }
+    server
 }
 
 async fn receive(server: Arc<Server>, listener: Arc<Listener>, port: Port) {
@@ -142,13 +145,20 @@ async fn handle(
     let packet = Packet::parse(datagram).map_err(Dropped::Malformed)?;
     let (identifier, authenticator) = (packet.identifier(), *packet.authenticator());
     let key = Key { source: ends.from, identifier, authenticator };
-    let (server, listener) = (server.clone(), listener.clone());
-    let call = Call { server, listener, peer, ends, key, asked: Asked::by(&packet), received: Instant::now() };
-    match (port, packet.code()) {
-        (_, Code::STATUS_SERVER) => call.status(&packet, port).await,
-        (Port::Auth, Code::ACCESS_REQUEST) => call.login(&packet).await,
-        (Port::Acct, Code::ACCOUNTING_REQUEST) => call.record(&packet).await,
-        _ => Err(Dropped::WrongCode),
+    let (server, way) = (server.clone(), Way::Udp(listener.clone(), ends));
+    let call = Call { server, way, peer, ends, source, key, asked: Asked::by(&packet), received: Instant::now() };
+    call.take(&packet, port).await
+}
+
+impl Call {
+    /// What the packet is, if its port takes that.
+    pub(super) async fn take(self, packet: &Packet<'_>, port: Port) -> Result<(), Dropped> {
+        match (port, packet.code()) {
+            (_, Code::STATUS_SERVER) => self.status(packet, port).await,
+            (Port::Auth | Port::Radsec, Code::ACCESS_REQUEST) => self.login(packet).await,
+            (Port::Acct | Port::Radsec, Code::ACCOUNTING_REQUEST) => self.record(packet).await,
+            _ => Err(Dropped::WrongCode),
+        }
     }
 }
 

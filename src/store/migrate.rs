@@ -56,6 +56,12 @@ const STEPS: &[Step] = &[
         sqlite: include_str!("../../migrations/sqlite/0007_limits.sql"),
         postgres: include_str!("../../migrations/postgres/0007_limits.sql"),
     },
+    Step {
+        version: 9,
+        name: "radsec",
+        sqlite: include_str!("../../migrations/sqlite/0009_radsec.sql"),
+        postgres: include_str!("../../migrations/postgres/0009_radsec.sql"),
+    },
 ];
 
 const CHECK: &[u8] = b"radgram";

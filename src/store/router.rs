@@ -18,6 +18,7 @@ use crate::domain::api::{Api, OldLogIn, Trust};
 use crate::domain::attribute::{ReplyAttributes, Subject};
 use crate::domain::home::Home;
 use crate::domain::id::{NasId, RouterId};
+use crate::domain::radsec::{Certificate, KnownBy};
 use crate::domain::router::{Demand, Leases, Nas, NasKey, Router, Scheme, Signs, shown_network, source_network};
 use crate::secret::Secret;
 
@@ -45,6 +46,19 @@ pub struct NasLine {
     pub router: String,
     /// Our address that it sends to.
     pub server: Option<IpAddr>,
+    /// How it last called over RadSec, if it ever did.
+    pub radsec: Option<RadsecCall>,
+}
+
+/// How a box last called over RadSec.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RadsecCall {
+    /// The name in its certificate; empty if it has none.
+    pub name: String,
+    /// Where it called from: the address that it has now, as far as is known.
+    pub address: IpAddr,
+    /// When that connection came up.
+    pub at: Timestamp,
 }
 
 fn read(row: &AnyRow, keys: &Keys, attributes: &mut HashMap<i64, ReplyAttributes>) -> Result<Router> {
@@ -63,6 +77,10 @@ fn read(row: &AnyRow, keys: &Keys, attributes: &mut HashMap<i64, ReplyAttributes
         version: fields.int("version")?,
         attributes: Arc::new(attributes.remove(&id).unwrap_or_default()),
         home: read_home(&fields, id, keys)?.map(Arc::new),
+        radsec: match (fields.maybe_parsed("radsec_fingerprint")?, fields.maybe_text("radsec_name")?) {
+            (Some(fingerprint), _) => Some(KnownBy::Fingerprint(fingerprint)),
+            (None, name) => name.map(KnownBy::Name),
+        },
     })
 }
 
@@ -113,14 +131,22 @@ fn read_nas(row: &AnyRow) -> Result<Nas> {
             identifier: fields.text("identifier")?,
         },
         signs: if signs.is_some() { Signs::Seen } else { Signs::NotYet },
+        certificate: fields.maybe_parsed("radsec_certificate")?,
     })
+}
+
+fn read_call(fields: &Fields<'_>) -> Result<Option<RadsecCall>> {
+    let (Some(address), Some(at)) = (fields.maybe_parsed("radsec_address")?, fields.maybe_time("radsec_at")?) else {
+        return Ok(None);
+    };
+    Ok(Some(RadsecCall { name: fields.maybe_text("radsec_name")?.unwrap_or_default(), address, at }))
 }
 
 async fn routers(sql: &mut AnyConnection, keys: &Keys) -> Result<Vec<Router>> {
     let rows = sqlx::query(
         "select id, name, address, sealed_secret, coa_port, message_authenticator, scheme, api_address, api_user,
          sealed_api_password, api_trust, api_fingerprint, api_authority, api_old_log_in, leases, version,
-         home_address, sealed_home_secret, home_timeout_ms, home_message_authenticator
+         home_address, sealed_home_secret, home_timeout_ms, home_message_authenticator, radsec_fingerprint, radsec_name
          from routers order by name_key",
     )
     .fetch_all(&mut *sql)
@@ -138,8 +164,9 @@ impl Reader {
         let mut sql = self.connection().await?;
         let as_of = change::last(&mut sql).await?;
         let routers = routers(&mut sql, &self.keys).await?;
-        let rows =
-            sqlx::query("select id, router_id, address, identifier, signs_since from nas").fetch_all(&mut *sql).await?;
+        let rows = sqlx::query("select id, router_id, address, identifier, signs_since, radsec_certificate from nas")
+            .fetch_all(&mut *sql)
+            .await?;
         Ok(Routers { as_of, routers, nas: each(&rows, read_nas)? })
     }
 
@@ -149,7 +176,8 @@ impl Reader {
     /// As [`Reader::routers`].
     pub async fn nas_lines(&self) -> Result<Vec<NasLine>> {
         let rows = sqlx::query(
-            "select n.id, n.router_id, n.address, n.identifier, n.signs_since, n.server_address, r.name as router
+            "select n.id, n.router_id, n.address, n.identifier, n.signs_since, n.server_address, n.radsec_certificate,
+             n.radsec_name, n.radsec_address, n.radsec_at, r.name as router
              from nas n join routers r on r.id = n.router_id order by r.name_key, n.address, n.identifier",
         )
         .fetch_all(&mut *self.connection().await?)
@@ -160,6 +188,7 @@ impl Reader {
                 nas: read_nas(row)?,
                 router: fields.text("router")?,
                 server: fields.maybe_parsed("server_address")?,
+                radsec: read_call(&fields)?,
             })
         })
     }
@@ -349,6 +378,57 @@ impl Tx {
         Ok(())
     }
 
+    /// Says which certificate a router is known by over RadSec; `None`: it is not taken there.
+    ///
+    /// # Errors
+    /// Another router is known by it, or the database does not answer.
+    pub async fn set_router_radsec(&mut self, id: RouterId, known_by: Option<&KnownBy>) -> Result<()> {
+        let (fingerprint, name) = match known_by {
+            Some(KnownBy::Fingerprint(fingerprint)) => (Some(fingerprint.to_string()), None),
+            Some(KnownBy::Name(name)) => (None, Some(name.clone())),
+            None => (None, None),
+        };
+        sqlx::query(
+            "update routers set radsec_fingerprint = $1, radsec_name = $2, version = version + 1 where id = $3",
+        )
+        .bind(fingerprint)
+        .bind(name)
+        .bind(id.0)
+        .execute(self.sql())
+        .await
+        .map_err(StoreError::taken("the certificate"))?;
+        self.touch(Noun::Router, id.0);
+        Ok(())
+    }
+
+    /// Remembers how a box called over RadSec.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn mark_radsec(
+        &mut self,
+        nas: &Nas,
+        certificate: &Certificate,
+        from: IpAddr,
+        now: Timestamp,
+    ) -> Result<()> {
+        sqlx::query(
+            "update nas set radsec_certificate = $1, radsec_name = $2, radsec_address = $3, radsec_at = $4 where id = $5",
+        )
+        .bind(certificate.fingerprint.to_string())
+        .bind(certificate.name().to_owned())
+        .bind(from.to_string())
+        .bind(now.millis())
+        .bind(nas.id.0)
+        .execute(self.sql())
+        .await?;
+        // Nobody has the rest in memory.
+        if nas.certificate != Some(certificate.fingerprint) {
+            self.touch(Noun::Router, 0);
+        }
+        Ok(())
+    }
+
     /// Deletes a router with its boxes and connections.
     ///
     /// # Errors
@@ -373,7 +453,7 @@ impl Tx {
         let row = sqlx::query(
             "insert into nas (router_id, address, identifier, created_at) values ($1, $2, $3, $4)
              on conflict (router_id, address, identifier) do update set identifier = excluded.identifier
-             returning id, router_id, address, identifier, signs_since",
+             returning id, router_id, address, identifier, signs_since, radsec_certificate",
         )
         .bind(key.router.0)
         .bind(key.address.to_string())
@@ -389,10 +469,12 @@ impl Tx {
     /// # Errors
     /// The database does not answer, or the row is corrupt.
     pub async fn nas_key(&mut self, id: NasId) -> Result<Option<NasKey>> {
-        let row = sqlx::query("select id, router_id, address, identifier, signs_since from nas where id = $1")
-            .bind(id.0)
-            .fetch_optional(self.sql())
-            .await?;
+        let row = sqlx::query(
+            "select id, router_id, address, identifier, signs_since, radsec_certificate from nas where id = $1",
+        )
+        .bind(id.0)
+        .fetch_optional(self.sql())
+        .await?;
         Ok(row.as_ref().map(read_nas).transpose()?.map(|nas| nas.key))
     }
 

@@ -7,6 +7,7 @@ mod carry;
 mod doctor;
 mod home;
 mod import;
+mod radsec;
 mod reach;
 mod router;
 mod router_account;
