@@ -201,9 +201,9 @@ impl SimRouter {
         self.inner.transport.faults()
     }
 
-    /// The next `count` connections over TLS break right after a request went out on them: its answer is lost.
-    pub fn break_radsec_after_requests(&self, count: u32) {
-        self.inner.radsec.break_after_requests(count);
+    /// The next `count` connections over TLS break just before an answer is heard.
+    pub fn break_radsec_before_answers(&self, count: u32) {
+        self.inner.radsec.break_before_answers(count);
     }
 
     /// All connections over TLS break; the next ones come from this address.

@@ -80,7 +80,7 @@ pub(super) struct Client {
     lines: tokio::sync::Mutex<HashMap<SocketAddr, Arc<Line>>>,
     /// From which address it calls, unless from that of all else.
     from: Mutex<Option<IpAddr>>,
-    /// Connections to break, each right after a request went out.
+    /// Connections to break, each just before an answer is heard.
     to_break: AtomicU32,
 }
 
@@ -109,8 +109,8 @@ impl Client {
         Ok(Self { config, lines: Default::default(), from: Mutex::default(), to_break: AtomicU32::new(0) })
     }
 
-    /// The next `count` connections break right after a request went out on them.
-    pub(super) fn break_after_requests(&self, count: u32) {
+    /// The next `count` connections break just before an answer is heard.
+    pub(super) fn break_before_answers(&self, count: u32) {
         self.to_break.store(count, Ordering::Relaxed);
     }
 
@@ -142,12 +142,11 @@ impl Client {
             loop {
                 router.trace.packet(server, Way::Out, &octets);
                 let _ = line.queue.send(octets.clone()).await; // broken: nothing comes back
+                let answer = reply.await;
                 if take_one(&self.to_break) {
-                    // What was written before reaches the server: it is only the answer that is lost.
-                    tokio::time::sleep(PAUSE).await;
+                    // The server has answered; the router has not heard it.
                     line.broken.cancel();
-                }
-                if let Ok(reply) = reply.await {
+                } else if let Ok(reply) = answer {
                     if Packet::parse(&reply).is_ok_and(|packet| is_good(&packet, &sent)) {
                         return Some(reply);
                     }
