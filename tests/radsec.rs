@@ -36,6 +36,7 @@ use tokio_rustls::client::TlsStream;
 
 use authority::{Authority, Issued};
 use edge::{CALLER, Edge, LOCALHOST, named, random};
+use freeradius::{FreeRadius, HOME_SECRET};
 
 const ACTOR: Actor = Actor::CommandLine;
 /// Longer than anything here takes; reached only by a test that fails.
@@ -464,6 +465,60 @@ async fn a_disconnect_goes_over_the_boxs_own_connection() {
     drop(peer);
     sec.until("it is gone", || sec.edge.gate.metrics().radsec_connections.get() == 0).await;
     assert_eq!(cutters.disconnect(&target).await, CutOutcome::Silent);
+}
+
+/// radclient asks FreeRADIUS by UDP, FreeRADIUS asks radgram over TLS.
+#[tokio::test]
+async fn freeradius_asks_and_reports_over_tls() {
+    let sec = Sec::start().await;
+    let hq = sec.authority.client("hq");
+    let furnish = || {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, text) in [("ca.pem", &sec.authority.pem()), ("client.crt", &hq.chain), ("client.key", &hq.key)] {
+            std::fs::write(folder.path().join(name), text).unwrap();
+        }
+        folder
+    };
+    let proxy = FreeRadius::proxy(furnish, sec.address).await;
+    let acct = SocketAddr::new(proxy.address.ip(), proxy.address.port() + 1);
+    let log_in = |user: &str, password: &str| {
+        format!(
+            "User-Name={user},User-Password={password},Calling-Station-Id={CALLER},NAS-Identifier=MikroTik,\
+             Message-Authenticator=0x00"
+        )
+    };
+    // The first one opens the connection.
+    let said = radclient(proxy.address, "auth", &log_in("User", "clientPass")).await;
+    assert!(said.contains("Received Access-Accept") && said.contains("Session-Timeout"), "{said}");
+    let said = radclient(proxy.address, "auth", &log_in("User", "wrong")).await;
+    assert!(said.contains("Received Access-Reject"), "{said}");
+    for status in ["Start", "Interim-Update", "Stop"] {
+        let record = format!(
+            "User-Name=User,Acct-Status-Type={status},Acct-Session-Id=81500001,NAS-Identifier=MikroTik,\
+             Calling-Station-Id={CALLER}"
+        );
+        let said = radclient(acct, "acct", &record).await;
+        assert!(said.contains("Received Accounting-Response"), "{said} {}", sec.edge.gate.metrics().render());
+    }
+    let metrics = sec.edge.gate.metrics();
+    assert_eq!((metrics.datagrams.get(), metrics.radsec_packets.get(), metrics.records.get()), (0, 5, 3));
+    assert_eq!(sec.edge.gate.radsec_lines(sec.edge.hq).len(), 1);
+}
+
+async fn radclient(server: SocketAddr, kind: &str, request: &str) -> String {
+    let mut child = Command::new("radclient")
+        .args(["-x", "-t", "10", "-r", "1", &server.to_string(), kind, HOME_SECRET])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .expect("radclient is installed by scripts/test-deps");
+    let mut input = child.stdin.take().unwrap();
+    input.write_all(request.as_bytes()).await.unwrap();
+    drop(input);
+    let output = child.wait_with_output().await.unwrap();
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
 
 #[tokio::test]
