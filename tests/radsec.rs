@@ -53,7 +53,8 @@ struct Sec {
 
 impl Sec {
     async fn start() -> Self {
-        let (edge, authority, folder) = (Edge::start().await, Authority::new("authority"), tempfile::tempdir().unwrap());
+        let (edge, authority, folder) =
+            (Edge::start().await, Authority::new("authority"), tempfile::tempdir().unwrap());
         authority.furnish(folder.path());
         let at = |name: &str| folder.path().join(name);
         let tls = Tls::read(&at("radsec.crt"), &at("radsec.key"), &at("radsec-ca.crt")).unwrap();
@@ -233,9 +234,7 @@ async fn certificates_of_nobody_are_refused_and_shown() {
     let forged = Authority::new("authority").client("hq");
     // The server's own certificate is no client's, though its authority is the right one.
     let server = sec.authority.server();
-    for (certificate, reason) in
-        [(&unknown, "unknown_certificate"), (&forged, "handshake"), (&server, "handshake")]
-    {
+    for (certificate, reason) in [(&unknown, "unknown_certificate"), (&forged, "handshake"), (&server, "handshake")] {
         let before = sec.ends(reason);
         if let Ok(mut peer) = sec.try_connect(Some(certificate), BOTH, None).await {
             assert!(!peer.is_served().await);
@@ -538,7 +537,10 @@ async fn openssl_shakes_hands() {
             .await
             .expect("openssl is installed");
         let said_all = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(output.status.success() && said_all.contains(said) && said_all.contains("Verification: OK"), "{said_all}");
+        assert!(
+            output.status.success() && said_all.contains(said) && said_all.contains("Verification: OK"),
+            "{said_all}"
+        );
     }
     sec.until("both were connections of hq", || sec.ends("closed") == 2).await;
     let old = Command::new("openssl")

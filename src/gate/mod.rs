@@ -356,6 +356,11 @@ impl Gate {
         let _ = self.listens.set(listens);
     }
 
+    /// Whether this instance listens for RadSec.
+    pub fn listens_for_radsec(&self) -> bool {
+        self.listens.get().is_some_and(|listens| listens.radsec.is_some())
+    }
+
     /// How the API of a router stands.
     pub fn api_state(&self, router: RouterId) -> ApiState {
         self.router_api.get().map_or(ApiState::Off, |api| api.state(router))

@@ -51,14 +51,33 @@ pub struct RadsecStranger {
     pub address: IpAddr,
     /// What it showed, if it came so far. Only what came from the client authority is proven to be its own.
     pub certificate: Option<Certificate>,
-    /// Why it was not taken, in words.
-    pub why: String,
+    /// Why it was not taken.
+    pub why: Refusal,
     /// First call.
     pub first_at: Timestamp,
     /// Last call.
     pub last_at: Timestamp,
     /// Calls.
     pub count: u64,
+}
+
+/// Why a caller over TLS was not taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refusal {
+    /// The handshake came to nothing; why, in words. What was shown may be anybody's.
+    Handshake(String),
+    /// The certificate is of the client authority, its key was proven, and it is that of no router.
+    NoRouter(NoRouter),
+}
+
+impl Refusal {
+    /// In words.
+    pub fn text(&self) -> &str {
+        match self {
+            Self::Handshake(why) => why,
+            Self::NoRouter(why) => why.text(),
+        }
+    }
 }
 
 /// Why a certificate is that of no router.
@@ -134,7 +153,7 @@ impl Radsec {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn refuse(&self, address: IpAddr, certificate: Option<Certificate>, why: &str, now: Timestamp) {
+    fn refuse(&self, address: IpAddr, certificate: Option<Certificate>, why: Refusal, now: Timestamp) {
         let caller = certificate
             .as_ref()
             .map_or(Caller::Address(address), |certificate| Caller::Certificate(certificate.fingerprint));
@@ -143,7 +162,7 @@ impl Radsec {
             stranger.last_at = now;
             stranger.count = stranger.count.saturating_add(1);
             stranger.address = address;
-            why.clone_into(&mut stranger.why);
+            stranger.why = why;
             return;
         }
         if strangers.len() >= UNKNOWN
@@ -152,7 +171,6 @@ impl Radsec {
         {
             strangers.remove(&oldest);
         }
-        let why = why.to_owned();
         strangers.insert(caller, RadsecStranger { address, certificate, why, first_at: now, last_at: now, count: 1 });
     }
 }
@@ -215,7 +233,7 @@ impl Gate {
     }
 
     /// Somebody called and was not taken.
-    pub fn note_radsec_stranger(&self, address: IpAddr, certificate: Option<Certificate>, why: &str) {
+    pub fn note_radsec_stranger(&self, address: IpAddr, certificate: Option<Certificate>, why: Refusal) {
         self.radsec.refuse(address, certificate, why, self.now());
     }
 
@@ -262,12 +280,16 @@ mod tests {
             let mut fingerprint = [0; 32];
             fingerprint[..4].copy_from_slice(&at.to_be_bytes());
             let shown = Certificate { fingerprint: Fingerprint(fingerprint), names: Vec::new() };
-            radsec.refuse(IpAddr::from([192, 0, 2, 1]), Some(shown.clone()), "unknown", now);
-            radsec.refuse(IpAddr::from([192, 0, 2, 2]), Some(shown), "still unknown", now);
+            radsec.refuse(IpAddr::from([192, 0, 2, 1]), Some(shown.clone()), Refusal::NoRouter(NoRouter::Unknown), now);
+            radsec.refuse(IpAddr::from([192, 0, 2, 2]), Some(shown), Refusal::NoRouter(NoRouter::Several), now);
         }
         let book = radsec.lock();
         assert_eq!(book.strangers.len(), UNKNOWN);
-        assert!(book.strangers.values().all(|stranger| stranger.count == 2 && stranger.why == "still unknown"));
+        assert!(
+            book.strangers
+                .values()
+                .all(|stranger| stranger.count == 2 && stranger.why == Refusal::NoRouter(NoRouter::Several))
+        );
         assert_eq!(book.strangers.values().map(|stranger| stranger.first_at.millis()).min(), Some(300 - 256));
     }
 }

@@ -298,7 +298,7 @@ on_both_with_tls! {
         world.until("the forged certificate is shown", || async {
             world.gate().radsec_strangers().iter().any(|stranger| {
                 stranger.certificate.as_ref().is_some_and(|shown| shown.fingerprint == forged.fingerprint)
-                    && stranger.why.contains("UnknownIssuer")
+                    && stranger.why.text().contains("UnknownIssuer")
             })
         })
         .await;

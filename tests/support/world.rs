@@ -216,8 +216,20 @@ impl World {
         write_config(&config, &base, (&telegram, proxy), (auth, acct), radsec);
         let router = router("office", Ipv4Addr::LOCALHOST, (auth, acct), &clock, &plan).await;
         let version = plan.version;
-        let world =
-            Self { clock, telegram, router, version, ann, operators, running: Some(running), folder, base, auth, acct, radsec };
+        let world = Self {
+            clock,
+            telegram,
+            router,
+            version,
+            ann,
+            operators,
+            running: Some(running),
+            folder,
+            base,
+            auth,
+            acct,
+            radsec,
+        };
         world.add_router("office", &world.router).await;
         world.set("operators_chat", &OPERATORS.to_string()).await;
         world.set("language", "en").await;

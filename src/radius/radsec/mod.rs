@@ -36,6 +36,7 @@ use self::tls::Unshaken;
 pub use self::tls::{Tls, TlsFault};
 use super::listener::Ends;
 use super::server::Server;
+use crate::gate::radsec::Refusal;
 
 /// Connections in all, of routers that are known. Each may hold 1 MiB of answers at the very most.
 const CONNECTIONS: usize = 1_024;
@@ -151,8 +152,8 @@ impl Radsec {
         let (mut stream, certificate) = match shaken {
             Ok(Ok(shaken)) => shaken,
             Ok(Err(Unshaken { why, certificate })) => {
-                self.server.gate.note_radsec_stranger(from.ip().to_canonical(), certificate, &why);
                 self.turn_away(from, "handshake", &why);
+                self.server.gate.note_radsec_stranger(from.ip().to_canonical(), certificate, Refusal::Handshake(why));
                 return None;
             }
             Err(_) => {
@@ -165,7 +166,8 @@ impl Radsec {
             Ok(router) => router.clone(),
             Err(why) => {
                 let end = end::End::NoRouter(why);
-                self.server.gate.note_radsec_stranger(from.ip().to_canonical(), Some(certificate), why.text());
+                let refusal = Refusal::NoRouter(why);
+                self.server.gate.note_radsec_stranger(from.ip().to_canonical(), Some(certificate), refusal);
                 self.turn_away(from, end.word(), why.text());
                 let _ = tokio::time::timeout(HANDSHAKE, stream.shutdown()).await;
                 return None;

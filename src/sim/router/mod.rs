@@ -73,10 +73,10 @@ use crate::proto::radius::{AttributeType, BuildError, Packet, PacketBuilder};
 use crate::secret::Secret;
 use api::Api;
 use incoming::Incoming;
+use radius::Entry;
 use state::value::Value;
 use state::{State, path};
 use trace::Trace;
-use radius::Entry;
 use transport::{Asked, Transport};
 use tunnel::TunnelState;
 

@@ -8,6 +8,7 @@ mod home;
 mod hub;
 mod jobs;
 mod overview;
+mod radsec;
 mod reach;
 mod rules;
 mod scheme;
@@ -50,6 +51,9 @@ pub(super) fn pages() -> Pages<WebState> {
         .route("/routers/{id}/api/remove", post(reach::remove))
         .route("/routers/{id}/home", get(home::page).post(home::save))
         .route("/routers/{id}/home/remove", post(home::remove))
+        .route("/routers/{id}/radsec", get(radsec::page).post(radsec::save))
+        .route("/routers/{id}/radsec/trust", post(radsec::trust))
+        .route("/routers/{id}/radsec/remove", post(radsec::remove))
         .route("/routers/{id}/trust", post(reach::trust))
         .route("/routers/{id}/scheme", post(scheme::save))
         .route(
@@ -73,6 +77,7 @@ struct Page {
     shell: Shell,
     lines: Vec<Line>,
     strangers: Vec<Stranger>,
+    callers: Vec<radsec::Caller>,
 }
 
 /// A router without its secrets.
@@ -124,6 +129,11 @@ pub(super) async fn lines(visit: &Visit) -> Result<Vec<Line>, WebError> {
 /// `GET /routers`
 async fn page(visit: Viewing) -> Result<Response, WebError> {
     let lines = lines(&visit).await?;
-    let page = Page { shell: visit.shell("/routers").await?, lines, strangers: visit.gate().strangers() };
+    let page = Page {
+        shell: visit.shell("/routers").await?,
+        lines,
+        strangers: visit.gate().strangers(),
+        callers: radsec::callers(&visit),
+    };
     Ok(page.into_response())
 }
