@@ -12,16 +12,15 @@ use crate::domain::radsec::{KnownBy, certificate_name};
 use crate::store::router::NasLine;
 
 #[derive(Debug, Args)]
-#[group(required = true, multiple = false, id = "known", args = ["fingerprint", "by_name", "none"])]
 pub(in crate::cli) struct ByCertificate {
     /// The router's name.
     name: String,
     /// By one certificate alone: its SHA-256 fingerprint, as /certificate print detail shows it.
-    #[arg(long, value_name = "FINGERPRINT")]
+    #[arg(long, value_name = "FINGERPRINT", required_unless_present_any = ["by_name", "none"], conflicts_with_all = ["by_name", "none"])]
     fingerprint: Option<String>,
     /// By every certificate of the client authority that has this name (common name or subject-alt-name), so that a renewed
     /// one needs no change here.
-    #[arg(long = "name", value_name = "NAME", id = "by_name")]
+    #[arg(long = "name", value_name = "NAME", id = "by_name", conflicts_with = "none")]
     by_name: Option<String>,
     /// By none (any more): the router asks over UDP alone, and its connections are closed.
     #[arg(long)]

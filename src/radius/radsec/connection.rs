@@ -3,7 +3,7 @@
 //! What a datagram would merely be dropped for ends the connection where RFC 6613 §2.6.4 says so: a wrong Length, a packet
 //! that is none, wrong authenticators.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use tokio_rustls::server::TlsStream;
 
 use super::end::End;
 use super::line::{self, Back, Line, PLACES};
-use super::lines::{Lines, Opened};
+use super::lines::{BOXES, Lines, Opened};
 use crate::domain::radsec::{Certificate, SECRET};
 use crate::domain::router::{NasKey, Router};
 use crate::gate::directory::RouterTable;
@@ -52,6 +52,8 @@ pub(super) struct Connection {
     /// The table that the certificate was looked up in last, and what was found.
     table: Arc<RouterTable>,
     peer: Arc<Peer>,
+    /// Where the boxes are kept that speak over it, by that table.
+    boxes: HashMap<String, IpAddr>,
     /// The boxes whose calls over this connection are written down.
     told: HashSet<String>,
 }
@@ -68,8 +70,17 @@ pub(super) async fn serve(
     let (line, mut outgoing) = Line::new();
     let opened = lines.open(router.id, &line);
     let peer = Arc::new(Peer { router, secret: SharedSecret::new(Secret::new(SECRET)) });
-    let mut connection =
-        Connection { server: server.clone(), line, opened, certificate, ends, table, peer, told: HashSet::new() };
+    let mut connection = Connection {
+        server: server.clone(),
+        line,
+        opened,
+        certificate,
+        ends,
+        table,
+        peer,
+        boxes: HashMap::new(),
+        told: HashSet::new(),
+    };
     let (mut reader, mut writer) = tokio::io::split(stream);
     let end = tokio::select! {
         end = connection.read(&mut reader) => end,
@@ -153,6 +164,7 @@ impl Connection {
             Err(why) => return Err(End::NoRouter(why)),
         }
         self.table = table;
+        self.boxes.clear();
         Ok(())
     }
 
@@ -205,21 +217,27 @@ impl Connection {
         }
     }
 
-    /// The address that the box is known by: where it called from first, since it may call from elsewhere today.
+    /// The address that the box is known by: where it came from first, since it may call from elsewhere today.
     fn source(&mut self, packet: &Packet<'_>) -> IpAddr {
         let (router, from) = (self.peer.router.id, self.ends.from.ip().to_canonical());
         let NasKey { identifier, .. } = decode::nas(packet, router, from);
+        if let Some(address) = self.boxes.get(&identifier).filter(|_| self.told.contains(&identifier)) {
+            return *address;
+        }
         let known = self.table.address_of(router, self.certificate.fingerprint, &identifier);
         let address = known.unwrap_or(from);
+        if self.boxes.len() < BOXES {
+            self.boxes.insert(identifier.clone(), address);
+        }
         let nas = NasKey { router, address, identifier };
-        self.opened.serves(&nas);
+        self.opened.serve(&nas);
         self.tell(nas, from);
         address
     }
 
     /// Writes down that the box calls over RadSec; nothing waits for it, and its next packet tries again if there is no room.
     fn tell(&mut self, nas: NasKey, from: IpAddr) {
-        if self.told.contains(&nas.identifier) || self.told.len() >= super::lines::BOXES {
+        if self.told.contains(&nas.identifier) || self.told.len() >= BOXES {
             return;
         }
         let Ok(permit) = self.server.lessons.clone().try_acquire_owned() else { return };

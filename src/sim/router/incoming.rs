@@ -220,9 +220,6 @@ async fn serve(router: Arc<Inner>, socket: UdpSocket) {
 
 /// The answer to a datagram, or to a packet over TLS; `None` is silence.
 pub(super) fn take(router: &Arc<Inner>, datagram: &[u8], source: SocketAddr) -> Option<Vec<u8>> {
-    if !lock(&router.state).setting(path::INCOMING, "accept") {
-        return None;
-    }
     let count = |counter: &AtomicU64| {
         counter.fetch_add(1, Ordering::Relaxed);
     };

@@ -26,6 +26,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::api::Certificate;
 use super::radius::Entry;
+use super::state::path;
 use super::trace::Way;
 use super::transport::{Count, take_one};
 use super::{Inner, incoming, lock};
@@ -250,7 +251,9 @@ impl Line {
             }
             return;
         }
-        let taken = router.radsec.config.as_ref().is_some_and(|(config, _)| config.orders == RadsecOrders::Taken);
+        let accepts = lock(&router.state).setting(path::INCOMING, "accept");
+        let takes = |(config, _): &(RadsecClient, _)| config.orders == RadsecOrders::Taken;
+        let taken = accepts && router.radsec.config.as_ref().is_some_and(takes);
         if let Some(answer) = taken.then(|| incoming::take(router, octets, server)).flatten() {
             router.trace.packet(server, Way::Out, &answer);
             let _ = self.queue.try_send(answer); // broken: there is nobody to be told
