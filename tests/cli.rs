@@ -303,7 +303,7 @@ fn reply_attributes_are_listed_set_and_taken_away() {
     office.done("router attribute r Mikrotik-Rate-Limit=10M/20M");
     assert_eq!(office.json("router list")[0]["attributes"][0]["value"], "10M/20M");
     for (typed, says) in [
-        ("Mikrotik-Rate-Limit=fast", "radgram: Mikrotik-Rate-Limit: expected rx/tx"),
+        ("Mikrotik-Rate-Limit=fast", "radgram: Mikrotik-Rate-Limit: expected rx[/tx]"),
         ("Framed-IP-Address=ten", "radgram: Framed-IP-Address: expected an address like 192.0.2.1"),
         ("Session-Timeout=60", "radgram: Session-Timeout cannot be set: radgram sets it itself"),
         ("No-Such=1", "radgram: No-Such: no attribute has this name"),

@@ -101,10 +101,10 @@ async fn what_is_not_taken_changes_nothing_and_what_is_taken_is_audited() {
 }
 
 /// As many attributes as a level holds.
-fn full(name: &str) -> Vec<(String, String)> {
+fn full(name: &str, route: impl Fn(usize) -> String) -> Vec<(String, String)> {
     let mut written = Vec::new();
     for n in 0..100 {
-        written.push((name.to_owned(), format!("10.{n}.0.0/24 0.0.0.0 {}", "1".repeat(30))));
+        written.push((name.to_owned(), format!("{} {}1", route(n), "1 ".repeat(15))));
         if ReplyAttributes::parse(&written).is_err() {
             written.pop();
         }
@@ -115,9 +115,9 @@ fn full(name: &str) -> Vec<(String, String)> {
 #[tokio::test]
 async fn full_levels_leave_room_for_a_third_and_for_proxies() {
     let edge = Edge::start().await;
-    for (subject, written) in
-        [(Subject::Account(edge.user), full("Framed-Route")), (Subject::Router(edge.hq), full("Framed-IPv6-Route"))]
-    {
+    let over_v4 = full("Framed-Route", |n| format!("10.{n}.0.0/24 0.0.0.0"));
+    let over_v6 = full("Framed-IPv6-Route", |n| format!("2001:db8:{n}::/64 ::"));
+    for (subject, written) in [(Subject::Account(edge.user), over_v4), (Subject::Router(edge.hq), over_v6)] {
         edge.gate.set_attributes(&Actor::CommandLine, subject, &written).await.unwrap();
     }
     while edge.gate.directory().routers().of(LOCALHOST).unwrap().attributes.is_empty() {

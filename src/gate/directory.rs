@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use super::Gate;
 use super::hold::Holds;
 use crate::domain::habits::Habits;
-use crate::domain::id::{AccountId, RouterId};
+use crate::domain::id::{AccountId, GroupId, RouterId};
 use crate::domain::policy::{Policy, Values};
 use crate::domain::router::{Nas, NasKey, Router, Signs};
 use crate::domain::setting::Level;
@@ -101,6 +101,8 @@ struct Settings {
     as_of: i64,
     values: Values,
     system: Arc<Policy>,
+    /// Of groups with values of their own: accounts without any share it.
+    groups: HashMap<GroupId, Arc<Policy>>,
     /// Of routers without values of their own.
     habits: Arc<Habits>,
     /// Of those with some.
@@ -415,10 +417,12 @@ pub(super) enum Followed {
 
 impl Settings {
     fn policy_of(&self, entry: &Entry) -> Result<Arc<Policy>, StoreError> {
-        if self.values.only_system() {
-            return Ok(self.system.clone());
+        let own = [entry.account.user.map(|user| Level::User(user.0)), Some(Level::Account(entry.account.id.0))];
+        if own.into_iter().flatten().any(|level| self.values.has(level)) {
+            return Ok(Arc::new(self.values.policy(&levels(entry))?));
         }
-        Ok(Arc::new(self.values.policy(&levels(entry))?))
+        let group = entry.account.group.and_then(|group| self.groups.get(&group));
+        Ok(group.unwrap_or(&self.system).clone())
     }
 }
 
@@ -438,7 +442,12 @@ async fn read_settings(reader: &Reader) -> Result<Settings, StoreError> {
     let habits = Arc::new(values.habits(None)?);
     let own = |router| Ok::<_, StoreError>((router, Arc::new(values.habits(Some(router))?)));
     let own_habits = values.routers().into_iter().map(own).collect::<Result<_, _>>()?;
-    Ok(Settings { as_of, values, system, habits, own_habits })
+    let of_group = |level| match level {
+        Level::Group(id) => Some(values.policy(&[Level::System, level]).map(|policy| (GroupId(id), Arc::new(policy)))),
+        Level::System | Level::User(_) | Level::Account(_) | Level::Router(_) => None,
+    };
+    let groups = values.levels().filter_map(of_group).collect::<Result<_, _>>()?;
+    Ok(Settings { as_of, values, system, groups, habits, own_habits })
 }
 
 async fn read_routers(reader: &Reader) -> Result<RouterTable, StoreError> {
