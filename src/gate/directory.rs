@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Gate;
 use super::hold::Holds;
+use crate::domain::attribute::ReplyAttributes;
 use crate::domain::habits::Habits;
 use crate::domain::id::{AccountId, GroupId, RouterId};
 use crate::domain::policy::{Policy, Values};
@@ -117,6 +118,8 @@ pub struct Directory {
     unknown: Cache<String, i64>,
     routers: ArcSwap<RouterTable>,
     settings: ArcSwap<Settings>,
+    /// What was last read to be said of an account of each group: mostly it is the group's own, and one copy serves all.
+    said: Mutex<HashMap<GroupId, Arc<ReplyAttributes>>>,
     recent: Mutex<Recent>,
     holds: Holds,
     started: Instant,
@@ -165,6 +168,7 @@ impl Directory {
             unknown: Cache::new(UNKNOWN_NAMES),
             routers: ArcSwap::from_pointee(read_routers(&reader).await?),
             settings: ArcSwap::from_pointee(read_settings(&reader).await?),
+            said: Mutex::default(),
             recent: Mutex::new(Recent { floor: seen, seen, ..Recent::default() }),
             holds: Holds::default(),
             started,
@@ -245,10 +249,11 @@ impl Directory {
     /// The database does not answer.
     pub async fn read(&self, id: AccountId) -> Result<Option<Arc<Known>>, StoreError> {
         let settings = self.current_settings().await?;
-        let Some(entry) = self.reader.entry(id).await? else {
+        let Some(mut entry) = self.reader.entry(id).await? else {
             self.entries.invalidate(&id);
             return Ok(None);
         };
+        self.share_attributes(&mut entry);
         let policy = settings.policy_of(&entry)?;
         let known = Arc::new(Known { entry, policy });
         let recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
@@ -261,6 +266,19 @@ impl Directory {
             self.entries.insert(id, known.clone());
         }
         Ok(Some(known))
+    }
+
+    /// Thousands of accounts of a group need not hold what is said of all of them each for itself.
+    fn share_attributes(&self, entry: &mut Entry) {
+        let Some(group) = entry.account.group else { return };
+        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        match said.get(&group) {
+            Some(shared) if *shared == entry.attributes => entry.attributes = shared.clone(),
+            // An account with some of its own, or the group's were changed.
+            Some(_) | None => {
+                said.insert(group, entry.attributes.clone());
+            }
+        }
     }
 
     /// Whether `known` is still what memory holds: nothing that it says was changed by a commit seen here.
@@ -355,6 +373,8 @@ impl Directory {
         };
         if nouns.contains(&Noun::Setting) {
             self.settings.store(Arc::new(read_settings(&self.reader).await?));
+            // With a group goes what was said of its accounts.
+            self.said.lock().unwrap_or_else(PoisonError::into_inner).clear();
             self.entries.invalidate_all();
         }
         if nouns.contains(&Noun::Router) {
