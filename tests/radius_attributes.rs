@@ -143,7 +143,17 @@ async fn accounts_of_a_group_share_what_is_said_of_them_all() {
     assert!(Arc::ptr_eq(&first.policy, &second.policy) && Arc::ptr_eq(&second.policy, &vip.policy));
     assert_eq!((first.policy.session.as_secs(), hasty.policy.session.as_secs()), (7200, 3600));
     assert_eq!(vip.entry.attributes.iter().map(|one| one.value()).collect::<Vec<_>>(), ["vip"]);
-    // One group's are never another's.
+    // A value that is not understood keeps its group out, and nobody else.
+    let mut tx = edge.store.begin().await.unwrap();
+    tx.set_setting("session_hours", Level::Group(group.0), "never", edge.gate.now()).await.unwrap();
+    tx.commit(edge.gate.now()).await.unwrap();
+    let other = gate.add_account(&actor, "dora", None, None).await.unwrap();
+    while gate.directory().read(accounts[0]).await.is_ok() {
+        tokio::task::yield_now().await;
+    }
+    assert!(gate.directory().read(other).await.unwrap().is_some());
+    gate.clear_setting(&actor, "session_hours", Level::Group(group.0)).await.unwrap();
+    // What was said of the group is said no more.
     set(&edge, Subject::Group(group), &[("Mikrotik-Group", "others")]).await;
     assert_eq!(read(1).await.entry.attributes.iter().map(|one| one.value()).collect::<Vec<_>>(), ["others"]);
 }

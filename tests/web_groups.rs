@@ -215,7 +215,7 @@ async fn settings_of_one_say_where_they_come_from() {
         "Settings of the group staff",
     ]);
     let refused = owner.post(&format!("{own}/poll_seconds"), &[("value", "5")]).await;
-    refused.assert_has(&["for the whole system only"]);
+    refused.assert_status(StatusCode::NOT_FOUND).assert_has(&["no such setting here"]);
     let place = |path: &str| format!("{path}#session_hours");
     owner.post(&format!("{of_group}/session_hours"), &[("value", "8")]).await.assert_redirect(&place(&of_group));
     owner.get(&of_group).await.assert_page(&["session_hours is saved", "Set here: 8"]);

@@ -438,11 +438,17 @@ pub(super) enum Followed {
 impl Settings {
     fn policy_of(&self, entry: &Entry) -> Result<Arc<Policy>, StoreError> {
         let own = [entry.account.user.map(|user| Level::User(user.0)), Some(Level::Account(entry.account.id.0))];
-        if own.into_iter().flatten().any(|level| self.values.has(level)) {
-            return Ok(Arc::new(self.values.policy(&levels(entry))?));
+        let has_own = own.into_iter().flatten().any(|level| self.values.has(level));
+        let group = entry.account.group.filter(|group| self.values.has(Level::Group(group.0)));
+        let shared = match group {
+            _ if has_own => None,
+            Some(group) => self.groups.get(&group),
+            None => Some(&self.system),
+        };
+        match shared {
+            Some(shared) => Ok(shared.clone()),
+            None => Ok(Arc::new(self.values.policy(&levels(entry))?)),
         }
-        let group = entry.account.group.and_then(|group| self.groups.get(&group));
-        Ok(group.unwrap_or(&self.system).clone())
     }
 }
 
@@ -462,11 +468,12 @@ async fn read_settings(reader: &Reader) -> Result<Settings, StoreError> {
     let habits = Arc::new(values.habits(None)?);
     let own = |router| Ok::<_, StoreError>((router, Arc::new(values.habits(Some(router))?)));
     let own_habits = values.routers().into_iter().map(own).collect::<Result<_, _>>()?;
+    // A value that is not understood keeps out the accounts of its group, not everybody.
     let of_group = |level| match level {
-        Level::Group(id) => Some(values.policy(&[Level::System, level]).map(|policy| (GroupId(id), Arc::new(policy)))),
+        Level::Group(id) => Some((GroupId(id), Arc::new(values.policy(&[Level::System, level]).ok()?))),
         Level::System | Level::User(_) | Level::Account(_) | Level::Router(_) => None,
     };
-    let groups = values.levels().filter_map(of_group).collect::<Result<_, _>>()?;
+    let groups = values.levels().filter_map(of_group).collect();
     Ok(Settings { as_of, values, system, groups, habits, own_habits })
 }
 

@@ -87,7 +87,7 @@ async fn load(
     let reader = visit.reader();
     let account = &line.account;
     let routers = reader.routers().await?.routers;
-    let on = routers.iter().find(|router| at.router.is_none_or(|id| router.id.0 == id)).cloned();
+    let on = routers.iter().find(|router| at.router == Some(router.id.0)).or(routers.first()).cloned();
     let own = reader.attributes(Subject::Account(account.id)).await?;
     let said = said(visit, &line, &own, on.as_ref()).await?;
     let taken = match visit.gate().directory().read(account.id).await? {

@@ -100,7 +100,6 @@ pub(super) async fn add(visit: Deciding, Typed(form): Typed<NewAccount>) -> Resu
 #[derive(Deserialize)]
 pub(super) struct Back {
     user: Option<i64>,
-    account: Option<i64>,
 }
 
 /// `POST /accounts/{id}/enable|disable|unlock|machine|person|user_manager|local|delete`
@@ -134,10 +133,6 @@ pub(super) async fn step(
         "delete" => (gate.delete_account(&actor, id).await, format!("{name} is deleted.")),
         _ => return Err(WebError::NotFound("there is no such step")),
     };
-    let path = match (back.user, back.account) {
-        (Some(user), _) => format!("/users/{user}"),
-        (None, Some(account)) if word != "delete" => format!("/accounts/{account}"),
-        (None, _) => "/accounts".to_owned(),
-    };
+    let path = back.user.map_or_else(|| "/accounts".to_owned(), |user| format!("/users/{user}"));
     visit.report(done, text, &path).await
 }

@@ -209,8 +209,10 @@ async fn whose(visit: &Visit, whom: Whom, id: i64) -> Result<Whose, WebError> {
     Ok(Whose { level, name, path: format!("{}/{id}", whom.pages()), here: whom.pages(), sources })
 }
 
-fn named(name: &str) -> Result<&'static Setting, WebError> {
-    Setting::named(name).ok_or(WebError::NotFound("there is no such setting"))
+/// The setting of this name, if it may be set at the level.
+fn named(name: &str, level: Level) -> Result<&'static Setting, WebError> {
+    let found = Setting::named(name).filter(|setting| setting.levels.take(level));
+    found.ok_or(WebError::NotFound("there is no such setting here"))
 }
 
 /// The pages: of the system, and of each whom.
@@ -277,7 +279,7 @@ impl Whose {
 }
 
 async fn set_for(visit: &Visit, whose: Whose, name: &str, typed: &Typing) -> Result<Response, WebError> {
-    let setting = named(name)?;
+    let setting = named(name, whose.level)?;
     match visit.gate().set_setting(&visit.actor(), setting.name, whose.level, &typed.value).await {
         Ok(()) => visit.done(format!("{name} is saved and holds from now on."), &whose.place(setting)).await,
         Err(refused) => {
@@ -289,7 +291,7 @@ async fn set_for(visit: &Visit, whose: Whose, name: &str, typed: &Typing) -> Res
 }
 
 async fn clear_for(visit: &Visit, whose: &Whose, name: &str) -> Result<Response, WebError> {
-    let setting = named(name)?;
+    let setting = named(name, whose.level)?;
     let cleared = visit.gate().clear_setting(&visit.actor(), setting.name, whose.level).await;
     let done = if whose.is_system() {
         format!("{name} has its default again.")
