@@ -176,9 +176,20 @@ impl ReplyAttributes {
     /// # Errors
     /// The first that is not taken, or all are too long.
     pub fn parse<N: AsRef<str>, V: AsRef<str>>(written: &[(N, V)]) -> Result<Self, AttributeRefused> {
+        Self::default().changed(written)
+    }
+
+    /// What an operator writes in place of these. What stands here already is not looked at again: it may be older than
+    /// what is looked at, and another line is meant.
+    ///
+    /// # Errors
+    /// As [`ReplyAttributes::parse`].
+    pub fn changed<N: AsRef<str>, V: AsRef<str>>(&self, written: &[(N, V)]) -> Result<Self, AttributeRefused> {
         let mut attributes: Vec<ReplyAttribute> = Vec::with_capacity(written.len());
         for (name, value) in written {
-            let attribute = ReplyAttribute::parse(name.as_ref(), value.as_ref())?;
+            let (name, value) = (name.as_ref(), value.as_ref());
+            let here = || ReplyAttribute::stored(name, value).ok().filter(|attribute| self.0.contains(attribute));
+            let attribute = ReplyAttribute::parse(name, value).or_else(|refused| here().ok_or(refused))?;
             if attributes.contains(&attribute) {
                 return Err(AttributeRefused::Repeated(attribute.name()));
             }
@@ -354,6 +365,11 @@ mod tests {
             assert_eq!(ReplyAttribute::stored(name, value).map(|one| one.value()).as_deref(), Ok(value));
         }
         assert!(ReplyAttribute::stored("Framed-MTU", "small").is_err());
+        // Whoever changes another line need not mend it.
+        let before = ReplyAttributes::of(vec![ReplyAttribute::stored("Filter-Id", "two words").unwrap()]);
+        let both = [("Filter-Id", "two words"), ("Idle-Timeout", "60")];
+        assert_eq!(before.changed(&both).map(|both| both.iter().count()), Ok(2));
+        assert!(before.changed(&[("Filter-Id", "other words")]).is_err() && ReplyAttributes::parse(&both).is_err());
     }
 
     #[test]
