@@ -8,6 +8,7 @@ mod bulk;
 mod connection;
 mod desk;
 mod failure;
+mod group;
 mod guess;
 mod history;
 mod import;
@@ -65,6 +66,9 @@ enum Command {
     /// VPN log-ins, named by their user name.
     #[command(subcommand)]
     Account(account::Command),
+    /// Groups of accounts, named by their name.
+    #[command(subcommand)]
+    Group(group::Command),
     /// Routers, named by their name.
     #[command(subcommand)]
     Router(router::Command),
@@ -149,6 +153,7 @@ async fn at(desk: &Desk, command: Command) -> Result<(), Failure> {
         Command::Operator(command) => operator::run(desk, command).await,
         Command::User(command) => user::run(desk, command).await,
         Command::Account(command) => account::run(desk, command).await,
+        Command::Group(command) => group::run(desk, command).await,
         Command::Router(command) => router::run(desk, command).await,
         Command::Rule(command) => rule::run(desk, command).await,
         Command::Pending(command) => pending::run(desk, command).await,

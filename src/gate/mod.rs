@@ -52,7 +52,7 @@ use tokio_util::task::TaskTracker;
 
 pub use admin::{
     ACCOUNT_FIELDS, AccountField, AccountStep, AccountSteps, Adoption, Afterwards, ApiForm, Examination, HomeForm,
-    ImportReport, ImportRow, Mended, Names, RULE_MARK, ReachForm, RuleIdentity, RuleLine, UserForm,
+    ImportReport, ImportRow, Mended, Names, PUT_AT_ONCE, RULE_MARK, ReachForm, RuleIdentity, RuleLine, UserForm,
 };
 pub use compare::{ComparedAccount, Here, PasswordShown, RouterAccountsView, SessionHere, There, Verdict};
 pub use refused::Refused;

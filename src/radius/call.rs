@@ -14,6 +14,7 @@ use super::listener::{Ends, Listener};
 use super::peers::Peer;
 use super::reply::Asked;
 use super::server::{Port, Server};
+use super::view::Logged;
 use crate::clock::Timestamp;
 use crate::domain::access::{Reason, Request};
 use crate::domain::home::{Home, HomeFault, Word};
@@ -51,6 +52,7 @@ impl Call {
     }
 
     async fn send_by(&self, Way { listener, ends }: &Way, reply: &[u8]) {
+        tracing::trace!(to = %ends.from, "sent {}", Logged(reply));
         if let Err(error) = listener.send(reply, *ends).await {
             tracing::debug!(to = %ends.from, from = ?ends.to, %error, "a reply was not sent");
             self.server.dismiss(Dropped::NotSent, *ends);

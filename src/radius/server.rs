@@ -20,6 +20,7 @@ use super::home::Homes;
 use super::listener::{Batch, Ends, Listener};
 use super::peers::Peers;
 use super::reply::Asked;
+use super::view::Logged;
 use crate::gate::Gate;
 use crate::gate::hold::HELD;
 use crate::proto::radius::{Code, Packet};
@@ -139,6 +140,7 @@ async fn handle(
         server.gate.note_stranger(source);
         return Err(Dropped::UnknownRouter);
     };
+    tracing::trace!(from = %ends.from, "received {}", Logged(datagram));
     let packet = Packet::parse(datagram).map_err(Dropped::Malformed)?;
     let (identifier, authenticator) = (packet.identifier(), *packet.authenticator());
     let key = Key { source: ends.from, identifier, authenticator };

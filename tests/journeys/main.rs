@@ -37,6 +37,7 @@ macro_rules! on_both {
 mod attributes;
 mod crash;
 mod doors;
+mod groups;
 mod guess;
 mod hold;
 mod ikev2;

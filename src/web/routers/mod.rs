@@ -2,6 +2,7 @@
 
 mod account_new;
 mod accounts;
+mod attributes;
 mod bulk;
 mod doctor;
 mod home;
@@ -46,6 +47,7 @@ pub(super) fn pages() -> Pages<WebState> {
         .route("/routers/{id}/shut-out", post(overview::shut_out))
         .route("/routers/{id}/settings", get(settings::page).post(settings::save))
         .route("/routers/{id}/remove", post(settings::remove))
+        .route("/routers/{id}/attributes", get(attributes::page).post(attributes::save))
         .route("/routers/{id}/api", get(reach::page).post(reach::save))
         .route("/routers/{id}/api/remove", post(reach::remove))
         .route("/routers/{id}/home", get(home::page).post(home::save))
