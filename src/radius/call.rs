@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::decode::{self, Arrival};
+use super::decode::{self, Access, Arrival};
 use super::dropped::Dropped;
 use super::duplicate::{Answered, Key, Seen};
 use super::listener::{Ends, Listener};
 use super::peers::Peer;
+use super::proof;
 use super::reply::Asked;
 use super::server::{Port, Server};
 use crate::clock::Timestamp;
@@ -120,11 +121,12 @@ impl Call {
         let nas = decode::nas(packet, self.peer.router.id, source);
         self.check_signature(packet, nas)?;
         let Some(in_flight) = self.first().await? else { return Ok(()) };
-        if let Some(message) = eap::join(packet).map_err(|_| Dropped::BadEap)? {
+        if let Some(message) = eap::join(packet).map_err(Dropped::BadEap)? {
             return in_flight.eap(packet, &message).await;
         }
         let call = &in_flight.call;
-        let request = decode::access(packet, &call.peer.secret, &call.arrival()).map_err(Dropped::Undecodable)?;
+        let read = decode::access(packet, &call.peer.secret, &call.arrival()).map_err(Dropped::Undecodable)?;
+        let Access { request, flaw: None } = read else { return in_flight.refuse(read).await };
         let gate = &call.server.gate;
         if let Some(answer) = gate.access_now(&request, &call.peer.router) {
             return in_flight.reply(&request, answer).await;
@@ -151,6 +153,7 @@ impl Call {
                 Err(Dropped::MissingMessageAuthenticator)
             }
             (Signature::Absent, ..) if has(AttributeType::PROXY_STATE) => Err(Dropped::ProxyStateUnsigned),
+            (Signature::Absent, ..) if !proof::is_brought(packet) => Err(Dropped::NothingProven),
             (Signature::Absent, Demand::Auto, Signs::NotYet) | (Signature::Absent, Demand::Off, _) => Ok(()),
         }
     }
@@ -218,6 +221,13 @@ impl Drop for InFlight {
 }
 
 impl InFlight {
+    /// What brings no proof that could be one is refused without asking the gate, counted, and kept as an attempt.
+    async fn refuse(self, Access { request, flaw }: Access) -> Result<(), Dropped> {
+        let reason = flaw.unwrap_or(Reason::NoProof);
+        let answer = self.call.server.gate.refuse_unasked(&request, reason, request.arrived);
+        self.reply(&request, answer).await
+    }
+
     /// Asks the gate, which asks the database and perhaps the person, and replies; `asked` is the packet, should it have to
     /// be forwarded.
     async fn ask(self, request: Request, asked: Vec<u8>) {
