@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::call::{Call, Way};
-use super::crowd::{Crowd, Full};
+use super::crowd::Crowd;
 use super::dropped::{Dropped, Log};
 use super::duplicate::{Duplicates, Key};
 use super::eap::Conversations;
@@ -200,13 +200,15 @@ impl Server {
     /// Brings each datagram of a batch into its router's line.
     fn line_up(&self, batch: &Batch, crowd: &mut Crowd<(Arc<Peer>, Vec<u8>, Ends)>) {
         for (datagram, ends) in batch.datagrams() {
-            let in_line = self.known(ends).and_then(|peer| {
-                // Octets beyond the longest packet are padding, or it is none.
-                let kept = datagram.get(..PACKET_MAX_BYTES).unwrap_or(datagram);
-                crowd.put(peer.router.id, || (peer, kept.to_vec(), ends)).map_err(|Full| Dropped::Crowded)
-            });
-            if let Err(dropped) = in_line {
-                self.dismiss(dropped, ends);
+            match self.known(ends) {
+                Ok(peer) => {
+                    // Octets beyond the longest packet are padding, or it is none.
+                    let kept = datagram.get(..PACKET_MAX_BYTES).unwrap_or(datagram).to_vec();
+                    if let Some((_, _, ends)) = crowd.put(peer.router.id, (peer, kept, ends)) {
+                        self.dismiss(Dropped::Crowded, ends);
+                    }
+                }
+                Err(dropped) => self.dismiss(dropped, ends),
             }
         }
     }

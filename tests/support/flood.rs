@@ -14,9 +14,9 @@ use radgram::proto::radius::{AttributeType, Code, Opening, Packet, PacketBuilder
 use radgram::secret::Secret;
 
 /// Where the flood comes from, if it is of a router, and where from if it is not; the good router.
-pub const FLOODING: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 31);
+pub const FLOODING: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 3);
 pub const STRANGER: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 66);
-pub const GOOD: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 32);
+pub const GOOD: Ipv4Addr = Ipv4Addr::LOCALHOST;
 /// Different packets of one flood. Between two uses of one, each identifier was used by others, so none is a copy.
 const PACKETS: usize = 2_048;
 /// A flood is paced in steps this long.
@@ -60,10 +60,8 @@ impl Flood {
         let wrong = Secret::new("not the password");
         let packet = |number: usize| match self {
             Self::Garbage => garbage(number),
-            Self::Wrong => log_in(account.name, &wrong, Method::MsChapV2, number as u8, &account.secret).bytes,
-            Self::Stranger | Self::Right => {
-                log_in(account.name, &account.password, Method::MsChapV2, number as u8, &account.secret).bytes
-            }
+            Self::Wrong => account.log_in(&wrong, Method::MsChapV2, number as u8).bytes,
+            Self::Stranger | Self::Right => account.log_in(&account.password, Method::MsChapV2, number as u8).bytes,
         };
         (0..PACKETS).map(packet).collect()
     }
@@ -92,6 +90,7 @@ impl Flood {
 #[derive(Clone)]
 pub struct Account {
     pub name: &'static str,
+    pub caller: &'static str,
     pub password: Secret,
     pub secret: SharedSecret,
 }
@@ -107,17 +106,21 @@ struct LogIn {
     authenticator: [u8; 16],
 }
 
-fn log_in(name: &str, password: &Secret, method: Method, identifier: u8, secret: &SharedSecret) -> LogIn {
-    let nonces = Nonces { authenticator: random(), identifier, challenge: random(), peer_challenge: random() };
-    let mut packet = PacketBuilder::new(Code::ACCESS_REQUEST, identifier, Opening::MessageAuthenticator);
-    packet.push_integer(AttributeType::SERVICE_TYPE, 2).unwrap();
-    packet.push(AttributeType::USER_NAME, name.as_bytes()).unwrap();
-    packet.push(AttributeType::CALLING_STATION_ID, name.as_bytes()).unwrap();
-    packet.push(AttributeType::NAS_IDENTIFIER, b"MikroTik").unwrap();
-    packet.push(AttributeType::ACCT_SESSION_ID, b"81500001").unwrap();
-    Dialer { name: name.as_bytes(), password, method, nonces: &nonces }.push(&mut packet, secret).unwrap();
-    let authenticator = nonces.authenticator;
-    LogIn { bytes: sign::sign_request(packet, &authenticator, secret), authenticator }
+impl Account {
+    fn log_in(&self, password: &Secret, method: Method, identifier: u8) -> LogIn {
+        let nonces = Nonces { authenticator: random(), identifier, challenge: random(), peer_challenge: random() };
+        let mut packet = PacketBuilder::new(Code::ACCESS_REQUEST, identifier, Opening::MessageAuthenticator);
+        packet.push_integer(AttributeType::SERVICE_TYPE, 2).unwrap();
+        packet.push(AttributeType::USER_NAME, self.name.as_bytes()).unwrap();
+        packet.push(AttributeType::CALLING_STATION_ID, self.caller.as_bytes()).unwrap();
+        packet.push(AttributeType::NAS_IDENTIFIER, b"MikroTik").unwrap();
+        packet.push(AttributeType::ACCT_SESSION_ID, b"81500001").unwrap();
+        Dialer { name: self.name.as_bytes(), password, method, nonces: &nonces }
+            .push(&mut packet, &self.secret)
+            .unwrap();
+        let authenticator = nonces.authenticator;
+        LogIn { bytes: sign::sign_request(packet, &authenticator, &self.secret), authenticator }
+    }
 }
 
 /// Of every kind that a codec throws away: random octets, a header with a length that does not fit, a log-in that was cut, and one
@@ -192,7 +195,7 @@ fn client(server: SocketAddr, account: &Account, first: Duration, interval: Dura
     let mut buffer = [0; 4096];
     for identifier in (0..=255).cycle() {
         let method = if identifier % 2 == 0 { Method::MsChapV2 } else { Method::Pap };
-        let request = log_in(account.name, &account.password, method, identifier, &account.secret);
+        let request = account.log_in(&account.password, method, identifier);
         thread::sleep(due.saturating_duration_since(Instant::now()));
         if stop.load(Ordering::Relaxed) {
             return fared;

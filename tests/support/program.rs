@@ -108,6 +108,14 @@ impl Office {
         Server { auth: address(&event["auth"]), acct: address(&event["acct"]), web, child }
     }
 
+    /// From now on commands find the server's web port, which was any free one, in the configuration.
+    pub fn knows(&self, server: &Server) {
+        let file = self.folder.path().join("radius.toml");
+        let text = std::fs::read_to_string(&file).unwrap();
+        let listen = |port: &str| format!("[web]\nlisten = \"127.0.0.1:{port}\"");
+        std::fs::write(&file, text.replace(&listen("0"), &listen(&server.web.port().to_string()))).unwrap();
+    }
+
     fn program(&self, line: &str) -> Command {
         let mut words = self.before.iter().map(String::as_str).chain([PROGRAM]);
         let mut command = Command::new(words.next().unwrap());
