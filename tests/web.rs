@@ -459,9 +459,9 @@ async fn everybody_is_found_in_a_long_list() {
 
 #[tokio::test]
 async fn what_got_no_answer_is_shown_with_its_router_and_what_to_do() {
-    let site = Site::start().await.with_operators().await;
+    let site = Site::start().await;
     site.router("office", "192.0.2.1").await;
-    let mut viewer = site.logged_in("viewer").await;
+    let mut viewer = site.logged_in("vera").await;
     viewer.get("/routers").await.assert_page(&["Packets without an answer", "None since the start, but for"]);
     for _ in 0..3 {
         site.gate.note_unanswered("192.0.2.1".parse().unwrap(), "bad_message_authenticator", "look at the secret");

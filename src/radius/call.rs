@@ -93,9 +93,9 @@ impl Call {
 
     /// An Accept goes out again only while what it speaks of is as it was; that is asked of the database.
     fn repeat_if_it_holds(self, reply: Arc<[u8]>, mark: Mark) -> Result<(), Dropped> {
-        let permit = self.server.logins.clone().try_acquire_owned().map_err(|_| Dropped::Busy)?;
+        let place = self.server.place(self.peer.router.id)?;
         let server = self.server.clone();
-        server.spawn(permit, async move {
+        server.spawn(place, async move {
             if self.server.gate.still_holds(mark).await {
                 self.repeat(&reply).await;
             } else {
@@ -131,9 +131,9 @@ impl Call {
         if let Some(answer) = gate.access_now(&request, &call.peer.router) {
             return in_flight.reply(&request, answer).await;
         }
-        let permit = call.server.logins.clone().try_acquire_owned().map_err(|_| Dropped::Busy)?;
+        let place = call.server.place(call.peer.router.id)?;
         let server = call.server.clone();
-        server.spawn(permit, in_flight.ask(request, packet.trimmed().to_vec()));
+        server.spawn(place, in_flight.ask(request, packet.trimmed().to_vec()));
         Ok(())
     }
 

@@ -4,7 +4,8 @@
 //! What memory can answer is answered in the task that received it; all else has a task of its own, and of those there is
 //! a limit.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -21,6 +22,7 @@ use super::home::Homes;
 use super::listener::{Batch, Ends, Listener};
 use super::peers::{Peer, Peers};
 use super::reply::Asked;
+use crate::domain::id::RouterId;
 use crate::gate::Gate;
 use crate::gate::hold::HELD;
 use crate::proto::radius::packet::PACKET_MAX_BYTES;
@@ -28,6 +30,8 @@ use crate::proto::radius::{Code, Packet};
 
 /// Log-ins that wait for the database at once. Above it they are dropped: the router asks again, or asks the next server.
 const LOGINS: usize = 1_024;
+/// Of those, log-ins of one router: a flood that the database must be asked about leaves places for others.
+const LOGINS_OF_ONE: usize = (LOGINS + HELD) / 2;
 /// Accounting records that wait for their commit at once; as many as the gate's queue holds, and a group beside it.
 const RECORDS: usize = 8_448;
 /// Refusals that are kept back at once because passwords are guessed. Above it they go without waiting.
@@ -71,7 +75,9 @@ pub(super) struct Server {
     pub(super) log: Log,
     /// Places for log-ins that wait for the database, and beside them for those that wait for their person: however many
     /// are held, they take nobody else's place.
-    pub(super) logins: Arc<Semaphore>,
+    logins: Arc<Semaphore>,
+    /// The share of each router in them; one for every router that ever needed it since the start.
+    shares: Mutex<HashMap<RouterId, Arc<Semaphore>>>,
     /// Places for records that wait for their commit.
     pub(super) records: Arc<Semaphore>,
     /// Places for refusals that are kept back.
@@ -99,6 +105,7 @@ pub fn serve(
         conversations: Arc::default(),
         log: Log::default(),
         logins: Arc::new(Semaphore::new(LOGINS + HELD)),
+        shares: Mutex::default(),
         records: Arc::new(Semaphore::new(RECORDS)),
         refusals: Arc::new(Semaphore::new(REFUSALS)),
         lessons: Arc::new(Semaphore::new(LESSONS)),
@@ -226,8 +233,22 @@ impl Server {
         self.log.write(dropped, source, Instant::now());
     }
 
-    /// Runs what waits for the database; when the server stops it may end what it began.
-    pub(super) fn spawn(&self, permit: OwnedSemaphorePermit, work: impl Future<Output = ()> + Send + 'static) {
+    /// A place for a log-in of a router that waits for the database.
+    ///
+    /// # Errors
+    /// [`Dropped::Busy`].
+    pub(super) fn place(&self, router: RouterId) -> Result<[OwnedSemaphorePermit; 2], Dropped> {
+        let share = {
+            let mut shares = self.shares.lock().unwrap_or_else(PoisonError::into_inner);
+            shares.entry(router).or_insert_with(|| Arc::new(Semaphore::new(LOGINS_OF_ONE))).clone()
+        };
+        let of_router = share.try_acquire_owned().map_err(|_| Dropped::Busy)?;
+        let of_all = self.logins.clone().try_acquire_owned().map_err(|_| Dropped::Busy)?;
+        Ok([of_router, of_all])
+    }
+
+    /// Runs what waits for the database, in its place; when the server stops it may end what it began.
+    pub(super) fn spawn(&self, place: impl Send + 'static, work: impl Future<Output = ()> + Send + 'static) {
         let cancel = self.cancel.clone();
         self.tracker.spawn(async move {
             let stopped = async {
@@ -238,7 +259,7 @@ impl Server {
                 () = work => {}
                 () = stopped => {}
             }
-            drop(permit);
+            drop(place);
         });
     }
 }

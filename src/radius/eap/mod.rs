@@ -211,11 +211,11 @@ impl Round {
         F: Future<Output = Result<(), Dropped>> + Send + 'static,
     {
         let call = &self.in_flight.call;
-        let permit = call.server.logins.clone().try_acquire_owned().map_err(|_| Dropped::Busy)?;
+        let place = call.server.place(call.peer.router.id)?;
         let (server, ends) = (call.server.clone(), call.ends);
         let told = server.clone();
         let work = work(self);
-        server.spawn(permit, async move {
+        server.spawn(place, async move {
             if let Err(dropped) = work.await {
                 told.dismiss(dropped, ends);
             }
