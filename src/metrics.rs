@@ -40,7 +40,7 @@ pub struct Metrics {
     pub records: Counter,
     /// Transactions that those took.
     pub record_groups: Counter,
-    /// Attempts that were not written because the queue was full.
+    /// Attempts that were not written: the queue was full, or one name had too many.
     pub attempts_lost: Counter,
     /// Disconnect-Requests sent.
     pub disconnects: Counter,
@@ -81,7 +81,10 @@ impl Metrics {
         let duplicates = counter("duplicates", "Duplicate requests answered with the same bytes");
         let records = counter("accounting_records", "Accounting records acknowledged");
         let record_groups = counter("accounting_groups", "Transactions that the accounting records took");
-        let attempts_lost = counter("attempts_lost", "Log-in attempts not written because the queue was full");
+        let attempts_lost = counter(
+            "attempts_lost",
+            "Log-in attempts not written: the queue was full, or one name had more than 60 in a minute",
+        );
         let disconnects = counter("disconnects", "Disconnect-Requests sent");
         let messages = counter("telegram_messages", "Messages delivered to Telegram");
         let mut gauge = |name: &str, help: &str| {
@@ -127,6 +130,11 @@ impl Metrics {
     pub fn refused(&self, reason: &'static str) {
         self.rejects.inc();
         self.refusals.get_or_create(&Labels { reason: Word(reason) }).inc();
+    }
+
+    /// How many dials were refused for `reason`.
+    pub fn refusals(&self, reason: &'static str) -> u64 {
+        self.refusals.get_or_create(&Labels { reason: Word(reason) }).get()
     }
 
     /// Prometheus text (OpenMetrics).

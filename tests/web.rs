@@ -477,6 +477,24 @@ async fn everybody_is_found_in_a_long_list() {
 }
 
 #[tokio::test]
+async fn what_got_no_answer_is_shown_with_its_router_and_what_to_do() {
+    let site = Site::start().await;
+    site.router("office", "192.0.2.1").await;
+    let mut viewer = site.logged_in("vera").await;
+    viewer.get("/routers").await.assert_page(&["Packets without an answer", "None since the start, but for"]);
+    for _ in 0..3 {
+        site.gate.note_unanswered("192.0.2.1".parse().unwrap(), "bad_message_authenticator", "look at the secret");
+    }
+    let shown = ["192.0.2.1", "bad_message_authenticator", "<td data-label=\"Packets\">3</td>", "look at the secret"];
+    viewer.get("/routers").await.assert_page(&shown);
+    // For programs on this machine, and for nobody else.
+    let json = viewer.get("/unanswered").await;
+    json.assert_status(StatusCode::OK).assert_has(&["\"router\":\"office\"", "\"count\":3"]);
+    viewer.headers.insert("x-forwarded-for", "203.0.113.7".parse().unwrap());
+    viewer.get("/unanswered").await.assert_status(StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
 async fn alarms_are_acknowledged_and_strangers_become_routers() {
     let site = Site::start().await;
     site.alarm("not_me", "ann says: not me").await;

@@ -24,6 +24,7 @@ mod session;
 mod setting;
 mod sim;
 mod table;
+mod unanswered;
 mod user;
 
 use std::path::{Path, PathBuf};
@@ -90,6 +91,9 @@ enum Command {
     /// Who is refused for guessing passwords.
     #[command(subcommand)]
     Guess(guess::Command),
+    /// Packets that got no answer, as the running server counts them.
+    #[command(subcommand)]
+    Unanswered(unanswered::Command),
     /// What operators must see.
     #[command(subcommand)]
     Alarm(history::AlarmCommand),
@@ -131,7 +135,10 @@ pub async fn run(cli: Cli) -> Result<(), Failure> {
         return Out::standard().text(&config.to_string());
     }
     let desk = Desk::open(&config).await?;
-    let done = at(&desk, cli.command).await;
+    let done = match cli.command {
+        Command::Unanswered(command) => unanswered::run(&desk, config.web.listen, command).await,
+        command => at(&desk, command).await,
+    };
     desk.close().await;
     done
 }
@@ -148,7 +155,7 @@ fn load(file: &Path) -> Result<Config, Failure> {
 
 async fn at(desk: &Desk, command: Command) -> Result<(), Failure> {
     match command {
-        Command::Serve | Command::Check | Command::Sim(_) | Command::Radius(_) => Ok(()),
+        Command::Serve | Command::Check | Command::Sim(_) | Command::Radius(_) | Command::Unanswered(_) => Ok(()),
         Command::Setting(command) => setting::run(desk, command).await,
         Command::Operator(command) => operator::run(desk, command).await,
         Command::User(command) => user::run(desk, command).await,

@@ -48,6 +48,7 @@ use tower_http::compression::CompressionLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
 use tower_http::trace::TraceLayer;
 
+pub use self::probe::UnansweredLine;
 use self::throttle::Throttle;
 use crate::gate::Gate;
 
@@ -135,6 +136,7 @@ pub fn router(state: WebState) -> Router {
     Router::new()
         .route("/healthz", get(probe::health))
         .route("/metrics", get(probe::metrics))
+        .route("/unanswered", get(probe::unanswered))
         .route("/static/{file}", get(assets::file))
         .merge(pages)
         .layer(CompressionLayer::new())
