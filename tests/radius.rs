@@ -318,6 +318,7 @@ async fn a_connection_is_ended_on_its_router() {
         router: router.incoming_addr().unwrap(),
         server: Some(LOCALHOST),
         secret: Secret::new(edge::SECRET),
+        habits: radgram::domain::habits::CoaHabits::default(),
         nas_ip: Some(LOCALHOST),
         user_name: b"User".to_vec(),
         acct_session_id: tunnel.acct_session_id().to_owned(),

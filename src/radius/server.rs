@@ -4,6 +4,7 @@
 //! What memory can answer is answered in the task that received it; all else has a task of its own, and of those there is
 //! a limit.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,13 +14,15 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::call::{Call, Way};
+use super::decode;
 use super::dropped::{Dropped, Log};
 use super::duplicate::{Duplicates, Key};
 use super::eap::Conversations;
 use super::home::Homes;
 use super::listener::{Batch, Ends, Listener};
-use super::peers::Peers;
+use super::peers::{Peer, Peers, Seen};
 use super::reply::Asked;
+use crate::domain::router::{NasKey, SecretAge};
 use crate::gate::Gate;
 use crate::gate::hold::HELD;
 use crate::proto::radius::{Code, Packet};
@@ -32,6 +35,8 @@ const RECORDS: usize = 8_448;
 const REFUSALS: usize = 1_024;
 /// Boxes that are written down at once as signing their requests; the next packet of another tries again.
 const LESSONS: usize = 4;
+/// A box that still uses the old secret is written down again after this long, so that operators see that it does.
+const OLD_SECRET_SEEN: Duration = Duration::from_secs(300);
 /// After a socket's own failure it is tried again this much later, so that a lasting one does not burn a processor.
 const PAUSE: Duration = Duration::from_millis(20);
 /// What is being worked on when the server stops has this long to be answered.
@@ -135,11 +140,13 @@ async fn handle(
     ends: Ends,
 ) -> Result<(), Dropped> {
     let source = ends.from.ip().to_canonical();
-    let Some(peer) = server.peers.of(&server.gate.directory().routers(), source) else {
+    let routers = server.gate.directory().routers();
+    let Some(peer) = server.peers.of(&routers, source, || decode::claimed_identifier(datagram)) else {
         server.gate.note_stranger(source);
         return Err(Dropped::UnknownRouter);
     };
     let packet = Packet::parse(datagram).map_err(Dropped::Malformed)?;
+    let peer = if peer.is_alone() { peer } else { server.sender(peer, &packet, source) };
     let (identifier, authenticator) = (packet.identifier(), *packet.authenticator());
     let key = Key { source: ends.from, identifier, authenticator };
     let (server, listener) = (server.clone(), listener.clone());
@@ -153,6 +160,28 @@ async fn handle(
 }
 
 impl Server {
+    /// Which secret of a router that has two a packet was made with; what a signature tells of it is remembered of the box.
+    fn sender(self: &Arc<Self>, peer: Arc<Peer>, packet: &Packet<'_>, source: IpAddr) -> Arc<Peer> {
+        let nas = decode::nas(packet, peer.router.id, source);
+        let now = self.gate.now();
+        let known = self.gate.directory().routers().nas(&nas).and_then(|nas| nas.secret);
+        let sender = peer.sender(packet, known.map(|known| known.age), now);
+        let age = sender.peer.age;
+        let is_known = known
+            .is_some_and(|known| known.age == age && (age == SecretAge::Current || now < known.at + OLD_SECRET_SEEN));
+        if sender.seen == Seen::Proven && !is_known {
+            self.learn_secret(nas, age, sender.peer.router.version);
+        }
+        sender.peer
+    }
+
+    /// Writes down which secret a box uses; nothing waits for it.
+    fn learn_secret(&self, nas: NasKey, age: SecretAge, version: i64) {
+        let Ok(permit) = self.lessons.clone().try_acquire_owned() else { return };
+        let gate = self.gate.clone();
+        self.spawn(permit, async move { gate.learn_secret(&nas, age, version).await });
+    }
+
     /// A datagram gets no answer: counted, and told the operator.
     pub(super) fn dismiss(&self, dropped: Dropped, ends: Ends) {
         self.gate.metrics().dropped(dropped.word());

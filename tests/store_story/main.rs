@@ -117,6 +117,7 @@ impl Story {
         let form = RouterForm {
             name: format!("router {address}"),
             address: source_network(address).unwrap(),
+            nas_identifier: None,
             coa_port: 3799,
             message_authenticator: Demand::Auto,
         };
