@@ -3,7 +3,7 @@
 
 use super::error::Result;
 use super::field::{Fields, each, readable};
-use super::{Noun, Reader, Tx};
+use super::{LIST_ROWS, Noun, Reader, Tx};
 use crate::clock::Timestamp;
 use crate::domain::attribute::Subject;
 use crate::domain::id::{ConnectionId, OrderId, RouterId};
@@ -34,6 +34,32 @@ pub struct Order {
     pub outcome: Option<String>,
     /// How it stands.
     pub state: OrderState,
+}
+
+impl Order {
+    /// What is to be changed, in words.
+    pub const fn what(&self) -> &'static str {
+        match (self.until, self.attributes) {
+            (Some(_), Told::Nothing) => "time",
+            (Some(_), Told::Attributes) => "time and attributes",
+            (None, Told::Attributes | Told::Nothing) => "attributes",
+        }
+    }
+
+    /// How it stands, in words: `time: acknowledged`, `attributes: refused with Error-Cause 401 (unsupported attribute)`.
+    pub fn shown(&self) -> String {
+        let (what, outcome) = (self.what(), self.outcome.as_deref());
+        match self.state {
+            OrderState::Pending => match outcome {
+                Some(outcome) => format!("{what}: pending, {outcome} at try {}", self.tries),
+                None => format!("{what}: pending"),
+            },
+            OrderState::Acknowledged => format!("{what}: acknowledged"),
+            OrderState::Refused | OrderState::Void => {
+                format!("{what}: not changed, {}", outcome.unwrap_or(self.state.word()))
+            }
+        }
+    }
 }
 
 /// Whether an order speaks of reply attributes.
@@ -284,17 +310,17 @@ impl Reader {
         Fields::of("orders", &row).maybe_time("due_at")
     }
 
-    /// The orders of open connections, however they stand, and of the last ended ones; at most `limit`.
+    /// The orders of open connections, however they stand, and of the last ended ones; at most [`LIST_ROWS`].
     ///
     /// # Errors
     /// The database does not answer.
-    pub async fn orders(&self, limit: i64) -> Result<Vec<Order>> {
+    pub async fn orders(&self) -> Result<Vec<Order>> {
         let sql = format!(
             "select {} from orders o join connections c on c.id = o.connection_id
              order by case when c.ended_at is null then 0 else 1 end, o.id desc limit $1",
             COLUMNS.split(", ").map(|column| format!("o.{column}")).collect::<Vec<_>>().join(", ")
         );
-        let rows = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(limit).fetch_all(&mut *self.connection().await?).await?;
+        let rows = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(LIST_ROWS).fetch_all(&mut *self.connection().await?).await?;
         Ok(readable(&rows, read))
     }
 }

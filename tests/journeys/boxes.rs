@@ -45,6 +45,7 @@ async fn impatient(base: Base) -> World {
     let world = World::built(base, Plan { timeout: TIMEOUT, ..Plan::default() }).await;
     world.register_ann().await;
     world.set("connections_per_account", "0").await;
+    world.set("new_address", "allow").await;
     world.request().await;
     world
 }
@@ -105,18 +106,23 @@ impl World {
     }
 
     fn gives_the_router_its_new_secret(&self) {
-        self.router.set("/radius", "", &[("secret", NEW)]).unwrap();
+        self.sets_its_entry("secret", NEW);
     }
 
     fn signs(&self, word: &str) {
-        self.router.set("/radius", "", &[("require-message-auth", word)]).unwrap();
+        self.sets_its_entry("require-message-auth", word);
+    }
+
+    fn sets_its_entry(&self, property: &str, value: &str) {
+        let entry = self.router.rows("/radius").unwrap().remove(0);
+        self.router.set("/radius", &entry[".id"], &[(property, value)]).unwrap();
     }
 }
 
 impatient_on_both! {
     async fn both_secrets_are_taken_for_a_while(world: World) {
         let before = world.up(Method::MsChapV2).await;
-        world.change_secret(Some(hours(24))).await;
+        world.change_secret(Some(hours(2))).await;
         assert_eq!(world.nas().unwrap().secret.unwrap().age, SecretAge::Old, "it is known to have had that");
 
         // The old one: log-in, accounting, and what is sent to the router.
@@ -133,7 +139,7 @@ impatient_on_both! {
         assert_eq!(world.router.incoming_counters().bad_requests(), 0);
 
         // Its time is over: wiped, and nobody is left behind.
-        world.after(hours(24));
+        world.after(hours(2));
         world.until("the old one is wiped", || async { world.old_secret().await.is_none() }).await;
         assert!(world.alarms("old secret").await.is_empty());
         before.hang_up(Cause::UserRequest).await;

@@ -34,7 +34,7 @@ impl World {
     }
 
     async fn order(&self) -> Option<Order> {
-        self.gate().reader().orders(10).await.unwrap().pop()
+        self.gate().reader().orders().await.unwrap().pop()
     }
 
     async fn until_order(&self, state: OrderState) -> Order {
@@ -47,7 +47,7 @@ impl World {
     async fn runs_on(&self, tunnel: &Tunnel) {
         let session = self.session().await.unwrap();
         assert_eq!(tunnel.expires(), Some(session.until));
-        self.after(hours(24));
+        self.after(hours(28));
         self.ann.reads("ends in").await;
         assert!(tunnel.is_up());
         let row = self.gate().reader().connections().await.unwrap().remove(0);
@@ -168,7 +168,9 @@ on_both! {
         world.until_order(OrderState::Acknowledged).await;
         let session = world.session().await.unwrap();
         assert_eq!(session.until, session.created_at + hours(36));
-        assert_eq!((tunnel.expires(), world.router.incoming_counters().acks()), (Some(session.until), 1));
+        // The try that was under way may have been heard at last; what it said is overtaken.
+        assert_eq!(tunnel.expires(), Some(session.until));
+        assert_eq!(world.gate().reader().orders().await.unwrap().len(), 1);
         assert_eq!(world.ann.count("may drop once"), 0, "there was time");
     }
 }
