@@ -38,7 +38,7 @@ enum Standing {
 #[derive(Deserialize)]
 pub(super) struct Typing {
     #[serde(default)]
-    value: String,
+    pub(super) value: String,
 }
 
 /// What was typed for one setting, and what is wrong with it.
@@ -48,7 +48,7 @@ struct Draft<'a> {
     errors: Errors,
 }
 
-fn field(setting: &Setting, value: &str) -> Field {
+pub(super) fn field(setting: &Setting, value: &str) -> Field {
     let field = match setting.kind {
         Kind::Number { min, max, .. } => Field::number("value", setting.name, value, min, max),
         Kind::Choice(words) => Field::choice("value", setting.name, value, words),
@@ -80,7 +80,7 @@ async fn load(visit: &Visit, draft: Option<Draft<'_>>) -> Result<Page, WebError>
     Ok(Page { shell: visit.shell("/settings").await?, rows })
 }
 
-fn named(name: &str) -> Result<&'static Setting, WebError> {
+pub(super) fn named(name: &str) -> Result<&'static Setting, WebError> {
     Setting::named(name).ok_or(WebError::NotFound("there is no such setting"))
 }
 
