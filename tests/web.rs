@@ -32,8 +32,8 @@ const PAGES: [&str; 13] = [
 ];
 
 /// The pages of one router, behind its own.
-const ROUTER_PAGES: [&str; 9] =
-    ["", "/rules", "/accounts", "/accounts/new", "/doctor", "/script", "/api", "/home", "/settings"];
+const ROUTER_PAGES: [&str; 10] =
+    ["", "/rules", "/accounts", "/accounts/new", "/doctor", "/script", "/api", "/home", "/habits", "/settings"];
 
 #[tokio::test]
 async fn the_first_page_says_how_to_make_the_first_owner() {

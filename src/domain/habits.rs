@@ -102,6 +102,14 @@ pub enum Services {
 }
 
 impl Services {
+    /// The word of the setting.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Vpn => "vpn",
+            Self::VpnAndIpsec => "vpn_and_ipsec",
+        }
+    }
+
     /// Whether a log-in is one of a VPN.
     pub const fn take(self, service: Service, proof: Option<&Proof>) -> bool {
         match (service, self, proof) {

@@ -320,7 +320,8 @@ impl Reader {
              order by case when c.ended_at is null then 0 else 1 end, o.id desc limit $1",
             COLUMNS.split(", ").map(|column| format!("o.{column}")).collect::<Vec<_>>().join(", ")
         );
-        let rows = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(LIST_ROWS).fetch_all(&mut *self.connection().await?).await?;
+        let rows =
+            sqlx::query(sqlx::AssertSqlSafe(sql)).bind(LIST_ROWS).fetch_all(&mut *self.connection().await?).await?;
         Ok(readable(&rows, read))
     }
 }

@@ -66,7 +66,8 @@ impl World {
     }
 
     async fn uses(&self, age: SecretAge) {
-        self.until_nas("it is known which secret the box uses", |nas| nas.secret.is_some_and(|seen| seen.age == age)).await;
+        self.until_nas("it is known which secret the box uses", |nas| nas.secret.is_some_and(|seen| seen.age == age))
+            .await;
     }
 
     /// Dials until the answer is such: a dial may come before radgram has heard of what was changed.
@@ -84,7 +85,8 @@ impl World {
     }
 
     async fn up(&self, method: Method) -> Tunnel {
-        let tunnel = self.dial_until("it is let in", method, |outcome| matches!(outcome, DialOutcome::Connected(_))).await;
+        let tunnel =
+            self.dial_until("it is let in", method, |outcome| matches!(outcome, DialOutcome::Connected(_))).await;
         let tunnel = tunnel.accepted();
         tunnel.start_delivered().await;
         self.until_heard().await;

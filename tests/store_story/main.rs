@@ -50,6 +50,7 @@ mod connections;
 mod homes;
 mod messages;
 mod opening;
+mod orders;
 mod people;
 mod sessions;
 mod wants;

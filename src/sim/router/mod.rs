@@ -55,8 +55,8 @@ pub use api::faults::ApiFaults;
 pub use api::{ApiConfig, Certificate, Chunks, HiddenSecrets, LoginForm, ServiceUser};
 pub use command::trap::Trap;
 pub use config::{
-    ChangeHabit, CountFrom, DisabledSecret, DisconnectHabit, ForeignAttributes, IncomingConfig, RequireMessageAuth, RouterConfig,
-    Server, UserManager,
+    ChangeHabit, CountFrom, DisabledSecret, DisconnectHabit, ForeignAttributes, IncomingConfig, RequireMessageAuth,
+    RouterConfig, Server, UserManager,
 };
 pub use console::ShownRow;
 pub use dial::{Dial, DialOutcome, Encryption, Failure, HangUp, Method, Service, StartNotice};

@@ -100,10 +100,7 @@ pub(in crate::web) async fn set(
 }
 
 /// `POST /routers/{id}/habits/{name}/clear`
-pub(in crate::web) async fn clear(
-    visit: Owning,
-    Path((id, name)): Path<(i64, String)>,
-) -> Result<Response, WebError> {
+pub(in crate::web) async fn clear(visit: Owning, Path((id, name)): Path<(i64, String)>) -> Result<Response, WebError> {
     let (router, setting) = (router(&visit, id).await?, named(&name)?);
     let cleared = visit.gate().clear_setting(&visit.actor(), setting.name, Level::Router(router.id.0)).await;
     visit.report(cleared, format!("{name} is as for all routers again."), &place(&router, setting)).await

@@ -234,7 +234,9 @@ pub(in crate::web) async fn apply(visit: Deciding, Path(id): Path<i64>) -> Resul
     let applied = visit.gate().apply_attributes(&visit.actor(), whose).await;
     let text = match &applied {
         Ok(1) => "One running connection is being changed; the page Sessions shows what the router says.".to_owned(),
-        Ok(count) => format!("{count} running connections are being changed; the page Sessions shows what the router says."),
+        Ok(count) => {
+            format!("{count} running connections are being changed; the page Sessions shows what the router says.")
+        }
         Err(_) => String::new(),
     };
     visit.report(applied, text, &format!("/routers/{id}")).await
