@@ -564,7 +564,7 @@ async fn what_is_known_of_boxes_is_shown_and_forgotten_and_signing_is_required()
     tx.commit(site.clock.now()).await.unwrap();
     browser.get("/routers/1").await.assert_page(&["not seen yet"]).assert_lacks(&["Require signed requests"]);
     browser.post("/routers/1/require", &[]).await.assert_redirect("/routers/1");
-    browser.get("/routers/1").await.assert_page(&["not every box of the router was seen to sign"]);
+    browser.get("/routers/1").await.assert_page(&["Not every box of the router was seen to sign"]);
     let learn = async || {
         let mut tx = site.store.begin().await.unwrap();
         tx.mark_signs(nas, site.clock.now()).await.unwrap();
@@ -605,7 +605,8 @@ async fn what_is_known_of_boxes_is_shown_and_forgotten_and_signing_is_required()
     form.push(("secret", "another-secret"));
     browser.post("/routers/1/settings", &form).await.assert_redirect("/routers/1");
     let page = browser.get("/routers/1").await;
-    let page = page.assert_page(&["Its secret is being changed", "Not yet seen with the new one", "the old one</span>"]);
+    let page =
+        page.assert_page(&["Its secret is being changed", "Not yet seen with the new one", "the old one</span>"]);
     page.assert_lacks(&[SECRET, "another-secret"]);
     let router = stored(&site, id).await;
     assert_eq!(router.old_secret.map(|old| old.secret), Some(Secret::new(SECRET)));
@@ -642,7 +643,7 @@ async fn running_connections_are_told_and_what_the_router_says_is_shown() {
     let account = site.account("ann", None).await;
     let mut browser = site.logged_in("olga").await;
     browser.post("/routers/1/apply", &[]).await.assert_redirect("/routers/1");
-    browser.get("/routers/1").await.assert_page(&["no connection runs there"]);
+    browser.get("/routers/1").await.assert_page(&["No connection runs there"]);
     let session = site.session(account, None).await;
     site.connection(id, account, Some(session), "ann", "203.0.113.7").await;
     browser.post("/connections/1/apply", &[]).await.assert_redirect("/sessions");

@@ -20,7 +20,7 @@ use crate::domain::hours;
 use crate::domain::id::RouterId;
 use crate::domain::order::{OrderState, error_cause, may_pass, session_timeout};
 use crate::domain::router::Scheme;
-use crate::domain::session::{Held, Session};
+use crate::domain::session::{Event, Held, Session};
 use crate::domain::setting::Level;
 use crate::store::audit::Deed;
 use crate::store::connection::{ClassSeen, Connection};
@@ -75,8 +75,11 @@ impl Gate {
         tx: &mut Tx,
         case: &Case,
         (before, next): (&Session, &Session),
+        event: &Event,
     ) -> Result<(), StoreError> {
         let is_moved = next.until > before.until;
+        // Whoever extends is told so with the extension.
+        let is_renewed = is_moved && matches!(event, Event::Renewed { .. });
         let was_asked = |held: &Held| {
             let then = before.connections.iter().find(|other| other.id == held.id);
             then.is_some_and(|then| matches!(then.presence, Presence::Asked { .. }))
@@ -91,7 +94,7 @@ impl Gate {
             if self.coa_habits(tx, row.router).await?.session_timeout != SessionTimeout::Off {
                 let why = if is_moved { "extended" } else { "confirmed" };
                 tx.order_limit(row.id, limit, why, self.now()).await?;
-            } else if is_confirmed_now {
+            } else if is_confirmed_now || is_renewed {
                 self.tell_of_the_drop(tx, case, &row).await?;
             }
         }
@@ -153,8 +156,9 @@ impl Gate {
 
     /// Reply attributes were changed: they go to running connections of the routers whose habit is so.
     pub(super) async fn order_at_once(&self, tx: &mut Tx, subject: Subject) -> Result<(), StoreError> {
-        for router in tx.routers().await? {
-            if self.coa_habits(tx, router.id).await?.attributes == Telling::AtOnce {
+        let values = self.reader().settings().await?;
+        for router in self.directory.routers().routers() {
+            if values.habits(Some(router.id))?.coa.attributes == Telling::AtOnce {
                 tx.order_attributes(Whose::On(subject, router.id), "changed", self.now()).await?;
             }
         }
@@ -236,7 +240,9 @@ impl Gate {
                 }
                 tx.finish_order(order, OrderState::Acknowledged, "acknowledged", now).await?;
             }
-            Tried::Void(why) => drop(tx.finish_order(order, OrderState::Void, why, now).await?),
+            Tried::Void(why) => {
+                tx.finish_order(order, OrderState::Void, why, now).await?;
+            }
             Tried::Refused(said) => self.give_up_order(&mut tx, order, said, now).await?,
             Tried::Again(said) if is_given_up => self.give_up_order(&mut tx, order, said, now).await?,
             Tried::Again(said) => {

@@ -78,7 +78,7 @@ impl Gate {
             }
         }
         if next.is_open() {
-            self.order_limits(tx, case, (&session, &next)).await?;
+            self.order_limits(tx, case, (&session, &next), event).await?;
         }
         for effect in &effects {
             self.follow(tx, case, &next, *effect, actor, ended).await?;

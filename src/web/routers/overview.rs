@@ -17,12 +17,14 @@ use crate::clock::Timestamp;
 use crate::crypto::hex;
 use crate::domain::attribute::Subject;
 use crate::domain::id::NasId;
+use crate::domain::order::OrderState;
 use crate::domain::router::{Demand, Router, SecretAge, Signs, shown_origin};
 use crate::domain::want::{Thing, WantedState};
 use crate::gate::router_api::{ApiState, Menu};
 use crate::gate::watch::{Outsider, ShutOut};
+use crate::store::connection::Connection;
 use crate::store::cut::Cut;
-use crate::store::order::Whose;
+use crate::store::order::{Order, Whose};
 use crate::store::router::NasLine;
 use crate::store::want::Want;
 use crate::text::one_line;
@@ -139,11 +141,7 @@ impl Pending {
 
     fn cut(cut: &Cut) -> Self {
         Self {
-            what: one_line(&format!(
-                "connection of {} ({})",
-                String::from_utf8_lossy(&cut.user_name),
-                cut.acct_session_id
-            )),
+            what: connection_named(&cut.user_name, &cut.acct_session_id),
             wanted: "cut",
             since: cut.created_at,
             tries: cut.tries,
@@ -151,6 +149,23 @@ impl Pending {
             next: None,
         }
     }
+}
+
+impl Pending {
+    fn order(order: &Order, connection: &Connection) -> Self {
+        Self {
+            what: connection_named(&connection.user_name, &connection.acct_session_id),
+            wanted: if order.until.is_some() { "told its time" } else { "told its attributes" },
+            since: order.created_at,
+            tries: order.tries,
+            outcome: order.outcome.as_deref().map(one_line).unwrap_or_default(),
+            next: order.due_at,
+        }
+    }
+}
+
+fn connection_named(user_name: &[u8], acct_session_id: &str) -> String {
+    one_line(&format!("connection of {} ({acct_session_id})", String::from_utf8_lossy(user_name)))
 }
 
 /// How a thing shall be, as people say it.
@@ -173,6 +188,12 @@ async fn pending(visit: &Visit, router: &Router, boxes: &[NasLine]) -> Result<Ve
     let wants = reader.wants_of_router(router.id).await?;
     let mut pending: Vec<Pending> = wants.iter().filter(|want| want.proven_at.is_none()).map(Pending::want).collect();
     pending.extend(reader.pending_cuts().await?.iter().filter(|cut| boxes.contains(&cut.nas)).map(Pending::cut));
+    let orders = reader.orders().await?;
+    let orders = orders.iter().filter(|order| order.state == OrderState::Pending);
+    for order in orders {
+        let row = reader.connection_row(order.connection).await?.filter(|row| row.router == router.id);
+        pending.extend(row.map(|row| Pending::order(order, &row)));
+    }
     pending.sort_by_key(|pending| pending.since);
     Ok(pending)
 }
