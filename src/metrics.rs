@@ -28,6 +28,7 @@ pub struct Metrics {
     registry: Registry,
     drops: Family<Labels, Counter<u64, AtomicU64>>,
     refusals: Family<Labels, Counter<u64, AtomicU64>>,
+    amended: Family<Labels, Counter<u64, AtomicU64>>,
     /// Datagrams received on the authentication and accounting ports.
     pub datagrams: Counter,
     /// Access-Accepts.
@@ -44,6 +45,8 @@ pub struct Metrics {
     pub attempts_lost: Counter,
     /// Disconnect-Requests sent.
     pub disconnects: Counter,
+    /// CoA-Requests sent.
+    pub amendments: Counter,
     /// Messages delivered to Telegram.
     pub messages: Counter,
     /// Open connections, as of the last minute.
@@ -70,6 +73,12 @@ impl Metrics {
         registry.register("dropped", "Datagrams dropped without an answer, by reason", drops.clone());
         let refusals = Family::default();
         registry.register("refused", "Access-Rejects, by reason", refusals.clone());
+        let amended = Family::default();
+        registry.register(
+            "coa_answers",
+            "Answers to CoA-Requests: ack, the Error-Cause of a NAK, or silence",
+            amended.clone(),
+        );
         let mut counter = |name: &str, help: &str| {
             let counter = Counter::default();
             registry.register(name, help, counter.clone());
@@ -86,6 +95,7 @@ impl Metrics {
             "Log-in attempts not written: the queue was full, or one name had more than 60 in a minute",
         );
         let disconnects = counter("disconnects", "Disconnect-Requests sent");
+        let amendments = counter("coa_requests", "CoA-Requests sent");
         let messages = counter("telegram_messages", "Messages delivered to Telegram");
         let mut gauge = |name: &str, help: &str| {
             let gauge = Gauge::default();
@@ -100,6 +110,7 @@ impl Metrics {
             registry,
             drops,
             refusals,
+            amended,
             datagrams,
             accepts,
             rejects,
@@ -108,6 +119,7 @@ impl Metrics {
             record_groups,
             attempts_lost,
             disconnects,
+            amendments,
             messages,
             connections,
             outbox,
@@ -135,6 +147,16 @@ impl Metrics {
     /// How many dials were refused for `reason`.
     pub fn refusals(&self, reason: &'static str) -> u64 {
         self.refusals.get_or_create(&Labels { reason: Word(reason) }).get()
+    }
+
+    /// A router answered a CoA-Request, or did not; `word` is `ack`, an Error-Cause in words, or `silence`.
+    pub fn amended(&self, word: &'static str) {
+        self.amended.get_or_create(&Labels { reason: Word(word) }).inc();
+    }
+
+    /// How many CoA-Requests were answered by `word`.
+    pub fn amended_by(&self, word: &'static str) -> u64 {
+        self.amended.get_or_create(&Labels { reason: Word(word) }).get()
     }
 
     /// Prometheus text (OpenMetrics).

@@ -297,6 +297,30 @@ fn a_router_is_added_changed_and_removed() {
 }
 
 #[test]
+fn a_secret_is_changed_with_the_old_one_kept_and_routers_share_an_address() {
+    let office = Office::new();
+    office.done_with("router add hq --address 192.0.2.1", SECRET);
+    assert!(office.refused_with("router add branch --address 192.0.2.1", SECRET).contains("NAS-Identifier"));
+    let said = office.done_with("router add branch --address 192.0.2.1 --nas-identifier branch-7", SECRET);
+    assert!(said.contains("192.0.2.1 as branch-7"), "{said}");
+    assert_eq!(office.json("router list")[0]["nas_identifier"], "branch-7");
+    assert!(office.refused("router set branch --nas-identifier=").contains("the address is that of router hq"));
+    office.done("router set branch --nas-identifier branch-8");
+
+    let said = office.done_with("router secret hq --keep-old 24h", "another-secret");
+    assert!(said.contains("the old one is taken, too"), "{said}");
+    assert!(office.refused_with("router secret hq --keep-old 24h", "another-secret").contains("this secret already"));
+    office.done("router secret hq --drop-old");
+    assert!(office.refused("router secret hq --drop-old").contains("no old secret"));
+    assert_eq!(office.json("router nas list"), serde_json::json!([]));
+    assert!(office.refused("router nas reset 7").contains("there is no box 7"));
+    assert!(office.refused("connection apply 7").contains("no such connection"));
+    assert!(office.done("router attribute hq --apply").contains("no connection runs there"));
+    office.done("setting set coa_session_timeout from_now --router hq");
+    assert!(office.refused("setting set coa_session_timeout sometimes --router hq").contains("from_start"));
+}
+
+#[test]
 fn reply_attributes_are_listed_set_and_taken_away() {
     let office = Office::new();
     office.done_with("router add r --address 192.0.2.1", SECRET);

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use radgram::domain::attribute::Subject;
 use radgram::domain::id::SessionId;
+use radgram::domain::order::OrderState;
 use radgram::domain::policy::WithoutSession;
 use radgram::domain::session::State;
 use radgram::domain::setting::Level;
@@ -20,7 +21,7 @@ use radgram::gate::directory::Found;
 use radgram::gate::{BotState, Gate};
 use radgram::proto::radius::{Packet, VendorType};
 use radgram::secret::Secret;
-use radgram::sim::router::{Cause, DialOutcome, DisconnectHabit, StartNotice};
+use radgram::sim::router::{Cause, ChangeHabit, DialOutcome, DisconnectHabit, StartNotice};
 use radgram::sim::telegram::Outage;
 use sqlx::PgPool;
 use tokio::time::Instant;
@@ -362,4 +363,26 @@ async fn grant_and_end(world: &World, gate: &Gate, times: usize) {
         let session = gate.grant_session(&ADMIN, account, hours(2)).await.unwrap();
         gate.end_session(&ADMIN, session).await.unwrap();
     }
+}
+
+#[tokio::test]
+async fn an_extension_on_one_is_told_by_the_other_to_its_router_if_the_first_dies() {
+    let (mut world, second) = two().await;
+    world.set("coa_session_timeout", "from_start").await;
+    grant(world.gate(), &world).await;
+    let tunnel = connected(&world, &second).await;
+    second.router.treat_changes(ChangeHabit::Ignore);
+    let session = world.session().await.unwrap();
+    world.gate().extend_session(&ADMIN, session.id, hours(6)).await.unwrap();
+    world.crash().await;
+    second.router.treat_changes(ChangeHabit::Obey);
+    // What the dead one led lapses.
+    world.after(Duration::from_secs(16));
+    let until = session.until + hours(6);
+    world.until("the router knows the new end", || async { tunnel.expires() == Some(until) }).await;
+    let settled = || async {
+        let orders = second.gate().reader().orders().await.unwrap();
+        orders.iter().all(|order| order.state == OrderState::Acknowledged) && orders.len() == 1
+    };
+    world.until("it is written down once", settled).await;
 }

@@ -10,6 +10,8 @@ use super::{Failure, ListArgs};
 use crate::domain::account::Account;
 use crate::domain::attribute::{Holds, ReplyAttribute, ReplyAttributes, Subject, bare_name, weighed};
 use crate::domain::router::Router;
+use crate::gate::Refused;
+use crate::store::order::Whose;
 
 /// What is to be set; without anything, what is set is listed.
 #[derive(Debug, Args)]
@@ -20,6 +22,10 @@ pub(super) struct Change {
     /// Take away all that is not given here.
     #[arg(long)]
     clear: bool,
+    /// Tell the routers of running connections, too, as far as it can be changed while they run; the rest holds from the
+    /// next dial on.
+    #[arg(long)]
+    apply: bool,
     #[command(flatten)]
     list: ListArgs,
 }
@@ -48,7 +54,10 @@ pub(super) fn lines(attributes: &ReplyAttributes) -> Vec<Attribute> {
 pub(super) async fn run(desk: &Desk, subject: Subject, whose: &str, change: &Change) -> Result<(), Failure> {
     let set = desk.reader().attributes(subject).await?;
     if change.pairs.is_empty() && !change.clear {
-        return Out::standard().list(&lines(&set), change.list);
+        return match change.apply {
+            true => apply(desk, subject).await,
+            false => Out::standard().list(&lines(&set), change.list),
+        };
     }
     let before = if change.clear { Vec::new() } else { lines(&set) };
     let written = changed(&before, &change.pairs)?;
@@ -61,8 +70,18 @@ pub(super) async fn run(desk: &Desk, subject: Subject, whose: &str, change: &Cha
         .map(|one| format!("{} = {}", one.name(), one.value()))
         .collect();
     match now.as_slice() {
-        [] => desk.say(&format!("{whose} has no reply attributes")),
-        some => desk.say(&format!("{whose}: {}", some.join(", "))),
+        [] => desk.say(&format!("{whose} has no reply attributes"))?,
+        some => desk.say(&format!("{whose}: {}", some.join(", ")))?,
+    }
+    if change.apply { apply(desk, subject).await } else { Ok(()) }
+}
+
+/// The routers of running connections are told, if there are any.
+async fn apply(desk: &Desk, subject: Subject) -> Result<(), Failure> {
+    match desk.gate.apply_attributes(&ACTOR, Whose::Of(subject)).await {
+        Ok(count) => desk.say(&format!("{count} running connections are to be changed; see radgram connection list")),
+        Err(Refused::Conflict(why)) => desk.say(&why),
+        Err(refused) => Err(refused.into()),
     }
 }
 

@@ -429,7 +429,7 @@ impl Door<'_> {
         self.usable()
     }
 
-    /// Where the traffic of an unconfirmed connection is not shut on the router, the connection itself is to be short.
+    /// An unconfirmed connection may have to be short.
     fn timeout(
         &self,
         session: Option<&Session>,
@@ -439,9 +439,17 @@ impl Door<'_> {
     ) -> Duration {
         let confirmed = admission == Admission::Known(Standing::Confirmed);
         let asked = session.is_some() && self.policy.extra_protection == ExtraProtection::On && !confirmed;
-        let shut = router.leases == Leases::On || self.rules.contains(&router.id);
-        let most = if asked && !shut { self.policy.confirm + UNCONFIRMED_GRACE } else { LONGEST };
+        let most = if asked { self.longest_unconfirmed(Some((router.id, router.leases))) } else { LONGEST };
         left.min(most)
+    }
+
+    /// How long a connection runs by itself that nobody has confirmed: where its traffic is not shut on the router, or the
+    /// router is not known, it is to be short.
+    pub fn longest_unconfirmed(&self, router: Option<(RouterId, Leases)>) -> Duration {
+        match router {
+            Some((id, leases)) if leases == Leases::On || self.rules.contains(&id) => LONGEST,
+            Some(_) | None => self.policy.confirm + UNCONFIRMED_GRACE,
+        }
     }
 
     /// How many connections there may be at once; `None` is no limit. A rule speaks of one connection only.

@@ -13,6 +13,7 @@ pub mod home;
 pub mod hours;
 pub mod id;
 pub mod operator;
+pub mod order;
 pub mod policy;
 pub mod prompt;
 pub mod router;

@@ -4,6 +4,7 @@
 //! change with a higher number drops it, and an entry that was being read meanwhile is not kept. If the changes could not
 //! be read for [`FRESH`], nothing here is trusted and every question goes to the database.
 
+use std::cmp::Reverse;
 use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -63,10 +64,28 @@ pub struct RouterTable {
 }
 
 impl RouterTable {
-    /// The router that packets from `source` belong to: the longest prefix wins.
+    fn new(mut routers: Vec<Arc<Router>>, nas: Vec<Nas>) -> Self {
+        // The longest prefix first, and in one network the entries that name a NAS-Identifier, so that the first that takes
+        // a packet is the nearest.
+        routers.sort_by_key(|router| (Reverse(router.address.prefix_len()), router.nas_identifier.is_none()));
+        Self { routers, nas: nas.into_iter().map(|nas| (nas.key.clone(), nas)).collect() }
+    }
+
+    /// The router that packets from `source` without a NAS-Identifier belong to: the longest prefix wins.
     pub fn of(&self, source: IpAddr) -> Option<&Arc<Router>> {
+        self.sender(source, String::new)
+    }
+
+    /// The router that a packet from `source` belongs to: the longest prefix wins, and in one network the entry that names
+    /// the packet's NAS-Identifier, before the one that names none. It is read only where an entry names one. Nobody has
+    /// signed it yet: the secret of this one entry decides whether the packet is taken.
+    pub fn sender(&self, source: IpAddr, identifier: impl Fn() -> String) -> Option<&Arc<Router>> {
         let source = source.to_canonical();
-        self.routers.iter().find(|router| router.address.contains(&source))
+        let mut read = None;
+        self.routers.iter().find(|router| {
+            router.address.contains(&source)
+                && (router.nas_identifier.is_none() || router.takes(read.get_or_insert_with(&identifier)))
+        })
     }
 
     /// All routers.
@@ -479,11 +498,8 @@ async fn read_settings(reader: &Reader) -> Result<Settings, StoreError> {
 
 async fn read_routers(reader: &Reader) -> Result<RouterTable, StoreError> {
     let read = reader.routers().await?;
-    let mut routers: Vec<Arc<Router>> = read.routers.into_iter().map(Arc::new).collect();
-    // The longest prefix first, so that the first that contains an address is the nearest.
-    routers.sort_by_key(|router| std::cmp::Reverse(router.address.prefix_len()));
-    let nas = read.nas.into_iter().map(|nas| (nas.key.clone(), nas)).collect();
-    Ok(RouterTable { routers, nas })
+    let routers = read.routers.into_iter().map(Arc::new).collect();
+    Ok(RouterTable::new(routers, read.nas))
 }
 
 impl Gate {
@@ -516,5 +532,66 @@ impl Gate {
                 () = tokio::time::sleep(POLL) => {}
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::attribute::ReplyAttributes;
+    use crate::domain::router::{Demand, Leases, Scheme, source_network};
+    use crate::secret::Secret;
+
+    fn router(id: i64, network: &str, nas_identifier: Option<&str>) -> Arc<Router> {
+        Arc::new(Router {
+            id: RouterId(id),
+            name: format!("router {id}"),
+            address: source_network(network).unwrap(),
+            nas_identifier: nas_identifier.map(str::to_owned),
+            secret: Secret::new("secret"),
+            old_secret: None,
+            coa_port: 3799,
+            message_authenticator: Demand::Auto,
+            scheme: Scheme::Radius,
+            api: None,
+            leases: Leases::Off,
+            version: 1,
+            attributes: Arc::new(ReplyAttributes::default()),
+            home: None,
+        })
+    }
+
+    #[test]
+    fn the_nearest_network_and_then_the_identifier_decide() {
+        let table = RouterTable::new(
+            vec![
+                router(1, "203.0.113.0/24", None),
+                router(2, "203.0.113.0/25", Some("hq")),
+                router(3, "203.0.113.7", None),
+                router(4, "203.0.113.7", Some("hq")),
+                router(5, "203.0.113.7", Some("branch")),
+                router(6, "198.51.100.9", Some("hq")),
+            ],
+            Vec::new(),
+        );
+        let of = |address: &str, identifier: &str| {
+            table.sender(address.parse().unwrap(), || identifier.to_owned()).map(|router| router.id.0)
+        };
+        assert_eq!(of("203.0.113.7", "hq"), Some(4));
+        assert_eq!(of("203.0.113.7", "branch"), Some(5));
+        assert_eq!(of("203.0.113.7", "other"), Some(3), "the entry without one takes the others");
+        assert_eq!(of("203.0.113.7", ""), Some(3));
+        assert_eq!(of("203.0.113.9", "hq"), Some(2));
+        assert_eq!(of("203.0.113.9", "HQ"), Some(1), "the next wider network, if the nearest names another");
+        assert_eq!(of("203.0.113.200", "hq"), Some(1));
+        assert_eq!(of("198.51.100.9", ""), None, "no entry takes it: dropped, never tried with another's secret");
+        assert_eq!(of("192.0.2.1", "hq"), None);
+    }
+
+    #[test]
+    fn the_identifier_is_read_only_where_an_entry_names_one() {
+        let table = RouterTable::new(vec![router(1, "203.0.113.7", None)], Vec::new());
+        let unread = || unreachable!("nobody asks for it");
+        assert!(table.sender(IpAddr::from([203, 0, 113, 7]), unread).is_some());
     }
 }

@@ -24,6 +24,7 @@ pub mod job;
 mod letter;
 mod lifecycle;
 pub mod login;
+mod order;
 mod patience;
 mod person;
 pub mod ports;
@@ -275,7 +276,7 @@ impl Gate {
         tracker.spawn(self.clone().run_watch(cancel.clone()));
     }
 
-    /// Starts the worker that ends connections on routers.
+    /// Starts the worker that ends and changes connections on routers.
     pub fn start_enforcing(
         self: &Arc<Self>,
         cutter: Arc<dyn Cutter>,

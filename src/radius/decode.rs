@@ -81,8 +81,16 @@ pub(super) struct Arrival {
 
 /// The box that sent the packet.
 pub(super) fn nas(packet: &Packet<'_>, router: RouterId, source: IpAddr) -> NasKey {
-    let identifier = text(packet, AttributeType::NAS_IDENTIFIER).unwrap_or_default();
-    NasKey { router, address: source, identifier }
+    NasKey { router, address: source, identifier: identifier(packet) }
+}
+
+/// What a packet says that its box is called, before anybody has looked at its signature; empty if nothing.
+pub(super) fn claimed_identifier(datagram: &[u8]) -> String {
+    Packet::parse(datagram).map(|packet| identifier(&packet)).unwrap_or_default()
+}
+
+fn identifier(packet: &Packet<'_>) -> String {
+    text(packet, AttributeType::NAS_IDENTIFIER).unwrap_or_default()
 }
 
 /// Reads an Access-Request.

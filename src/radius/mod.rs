@@ -1,4 +1,4 @@
-//! The RADIUS edge: log-ins and accounting over UDP, and Disconnect-Requests to routers.
+//! The RADIUS edge: log-ins and accounting over UDP, and Disconnect- and CoA-Requests to routers.
 //!
 //! | module | is |
 //! |---|---|
@@ -12,7 +12,7 @@
 //! | `decode`, `proof`, `reply` | packets into words of the domain, and answers into packets |
 //! | `forward`, `home`, `home_port` | what a home server (User Manager) is asked, and its answers |
 //! | `dropped` | why there is no answer |
-//! | [`coa`] | ends a connection on its router |
+//! | [`coa`] | ends or changes a connection on its router |
 //! | [`client`], [`view`] | a request for trying by hand, and packets in words |
 
 mod call;

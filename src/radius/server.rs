@@ -5,6 +5,7 @@
 //! a limit.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -15,15 +16,17 @@ use tokio_util::task::TaskTracker;
 
 use super::call::{Call, Way};
 use super::crowd::Crowd;
+use super::decode;
 use super::dropped::{Dropped, Log};
 use super::duplicate::{Duplicates, Key};
 use super::eap::Conversations;
 use super::home::Homes;
 use super::listener::{Batch, Ends, Listener};
-use super::peers::{Peer, Peers};
+use super::peers::{Peer, Peers, Seen};
 use super::reply::Asked;
 use super::view::Logged;
 use crate::domain::id::RouterId;
+use crate::domain::router::{NasKey, SecretAge};
 use crate::gate::Gate;
 use crate::gate::hold::HELD;
 use crate::proto::radius::packet::PACKET_MAX_BYTES;
@@ -39,6 +42,8 @@ const RECORDS: usize = 8_448;
 const REFUSALS: usize = 1_024;
 /// Boxes that are written down at once as signing their requests; the next packet of another tries again.
 const LESSONS: usize = 4;
+/// A box that still uses the old secret is written down again after this long, so that operators see that it does.
+const OLD_SECRET_SEEN: Duration = Duration::from_secs(300);
 /// After a socket's own failure it is tried again this much later, so that a lasting one does not burn a processor.
 const PAUSE: Duration = Duration::from_millis(20);
 /// Datagrams that are handled in turn before the socket is looked at again, and batches that are taken out of it then: at most
@@ -134,7 +139,7 @@ async fn receive(server: Arc<Server>, listener: Arc<Listener>, port: Port) {
             serve_in_turn(&server, &listener, port, &mut batch).await;
         } else {
             for (datagram, ends) in batch.datagrams() {
-                match server.known(ends) {
+                match server.known(datagram, ends) {
                     Ok(peer) => handle(&server, &listener, port, peer, (datagram, ends)).await,
                     Err(dropped) => server.dismiss(dropped, ends),
                 }
@@ -177,6 +182,7 @@ async fn handle(
     tracing::trace!(from = %ends.from, "received {}", Logged(datagram));
     let handled = match Packet::parse(datagram) {
         Ok(packet) => {
+            let peer = if peer.is_alone() { peer } else { server.sender(peer, &packet, ends.from.ip().to_canonical()) };
             let (identifier, authenticator) = (packet.identifier(), *packet.authenticator());
             let key = Key { source: ends.from, identifier, authenticator };
             let (server, listener) = (server.clone(), listener.clone());
@@ -197,10 +203,11 @@ async fn handle(
 
 impl Server {
     /// Whose packet it is: asked first, so that strangers cost nothing else.
-    fn known(&self, ends: Ends) -> Result<Arc<Peer>, Dropped> {
+    fn known(&self, datagram: &[u8], ends: Ends) -> Result<Arc<Peer>, Dropped> {
         self.gate.metrics().datagrams.inc();
         let source = ends.from.ip().to_canonical();
-        self.peers.of(&self.gate.directory().routers(), source).ok_or_else(|| {
+        let claimed = || decode::claimed_identifier(datagram);
+        self.peers.of(&self.gate.directory().routers(), source, claimed).ok_or_else(|| {
             self.gate.note_stranger(source);
             Dropped::UnknownRouter
         })
@@ -209,7 +216,7 @@ impl Server {
     /// Brings each datagram of a batch into its router's line.
     fn line_up(&self, batch: &Batch, crowd: &mut Crowd<(Arc<Peer>, Vec<u8>, Ends)>) {
         for (datagram, ends) in batch.datagrams() {
-            match self.known(ends) {
+            match self.known(datagram, ends) {
                 Ok(peer) => {
                     // Octets beyond the longest packet are padding, or it is none.
                     let kept = datagram.get(..PACKET_MAX_BYTES).unwrap_or(datagram).to_vec();
@@ -224,6 +231,28 @@ impl Server {
 }
 
 impl Server {
+    /// Which secret of a router that has two a packet was made with; what a signature tells of it is remembered of the box.
+    fn sender(self: &Arc<Self>, peer: Arc<Peer>, packet: &Packet<'_>, source: IpAddr) -> Arc<Peer> {
+        let nas = decode::nas(packet, peer.router.id, source);
+        let now = self.gate.now();
+        let known = self.gate.directory().routers().nas(&nas).and_then(|nas| nas.secret);
+        let sender = peer.sender(packet, known.map(|known| known.age), now);
+        let age = sender.peer.age;
+        let is_known = known
+            .is_some_and(|known| known.age == age && (age == SecretAge::Current || now < known.at + OLD_SECRET_SEEN));
+        if sender.seen == Seen::Proven && !is_known {
+            self.learn_secret(nas, age, sender.peer.router.version);
+        }
+        sender.peer
+    }
+
+    /// Writes down which secret a box uses; nothing waits for it.
+    fn learn_secret(&self, nas: NasKey, age: SecretAge, version: i64) {
+        let Ok(permit) = self.lessons.clone().try_acquire_owned() else { return };
+        let gate = self.gate.clone();
+        self.spawn(permit, async move { gate.learn_secret(&nas, age, version).await });
+    }
+
     /// A datagram gets no answer: counted, and told the operator.
     pub(super) fn dismiss(&self, dropped: Dropped, ends: Ends) {
         let source = ends.from.ip().to_canonical();

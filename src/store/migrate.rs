@@ -56,6 +56,12 @@ const STEPS: &[Step] = &[
         sqlite: include_str!("../../migrations/sqlite/0007_limits.sql"),
         postgres: include_str!("../../migrations/postgres/0007_limits.sql"),
     },
+    Step {
+        version: 10,
+        name: "orders",
+        sqlite: include_str!("../../migrations/sqlite/0010_orders.sql"),
+        postgres: include_str!("../../migrations/postgres/0010_orders.sql"),
+    },
 ];
 
 const CHECK: &[u8] = b"radgram";

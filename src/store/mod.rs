@@ -20,6 +20,7 @@ pub mod guess;
 pub mod leader;
 mod migrate;
 pub mod operator;
+pub mod order;
 pub mod outbox;
 pub mod prompt;
 pub mod router;

@@ -18,10 +18,13 @@ use crate::domain::api::{Api, OldLogIn, Trust};
 use crate::domain::attribute::{ReplyAttributes, Subject};
 use crate::domain::home::Home;
 use crate::domain::id::{NasId, RouterId};
-use crate::domain::router::{Demand, Leases, Nas, NasKey, Router, Scheme, Signs, shown_network, source_network};
+use crate::domain::router::{
+    Demand, Leases, Nas, NasKey, OldSecret, Router, Scheme, SecretAge, SecretSeen, Signs, shown_network, source_network,
+};
 use crate::secret::Secret;
 
 const SECRET: &str = "sealed_secret";
+const OLD_SECRET: &str = "sealed_old_secret";
 const API_PASSWORD: &str = "sealed_api_password";
 const HOME_SECRET: &str = "sealed_home_secret";
 
@@ -45,16 +48,45 @@ pub struct NasLine {
     pub router: String,
     /// Our address that it sends to.
     pub server: Option<IpAddr>,
+    /// Since when it was seen to sign its requests.
+    pub signs_since: Option<Timestamp>,
+}
+
+impl NasLine {
+    /// The box in words: its address and what it is called.
+    pub fn shown(&self) -> String {
+        let NasKey { address, identifier, .. } = &self.nas.key;
+        crate::text::one_line(&format!("{address} {identifier}")).trim_end().to_owned()
+    }
+}
+
+/// Where a router's packets come from, as one column says it, which is unique: the network, and behind a space the
+/// NAS-Identifier that tells it from others there.
+fn origin(address: ipnet::IpNet, nas_identifier: Option<&str>) -> String {
+    match nas_identifier {
+        Some(identifier) => format!("{} {identifier}", shown_network(address)),
+        None => shown_network(address),
+    }
+}
+
+fn read_origin(text: &str) -> Option<(ipnet::IpNet, Option<String>)> {
+    match text.split_once(' ') {
+        Some((network, identifier)) => Some((source_network(network).ok()?, Some(identifier.to_owned()))),
+        None => Some((source_network(text).ok()?, None)),
+    }
 }
 
 fn read(row: &AnyRow, keys: &Keys, attributes: &mut HashMap<i64, ReplyAttributes>) -> Result<Router> {
     let fields = Fields::of("routers", row);
     let id = fields.int("id")?;
+    let (address, nas_identifier) = fields.word("address", read_origin)?;
     Ok(Router {
         id: RouterId(id),
         name: fields.text("name")?,
-        address: fields.word("address", |text| source_network(text).ok())?,
+        address,
+        nas_identifier,
         secret: keys.open(&fields.bytes(SECRET)?, place(id, SECRET))?,
+        old_secret: read_old_secret(&fields, id, keys)?,
         coa_port: u16::try_from(fields.int("coa_port")?).map_err(|_| fields.corrupt("coa_port"))?,
         message_authenticator: fields.word("message_authenticator", Demand::from_word)?,
         scheme: fields.word("scheme", Scheme::from_word)?,
@@ -64,6 +96,13 @@ fn read(row: &AnyRow, keys: &Keys, attributes: &mut HashMap<i64, ReplyAttributes
         attributes: Arc::new(attributes.remove(&id).unwrap_or_default()),
         home: read_home(&fields, id, keys)?.map(Arc::new),
     })
+}
+
+fn read_old_secret(fields: &Fields<'_>, id: i64, keys: &Keys) -> Result<Option<OldSecret>> {
+    let (Some(sealed), Some(until)) = (fields.maybe_bytes(OLD_SECRET)?, fields.maybe_time("old_secret_until")?) else {
+        return Ok(None);
+    };
+    Ok(Some(OldSecret { secret: keys.open(&sealed, place(id, OLD_SECRET))?, until }))
 }
 
 fn read_api(fields: &Fields<'_>, id: i64, keys: &Keys) -> Result<Option<Api>> {
@@ -113,14 +152,23 @@ fn read_nas(row: &AnyRow) -> Result<Nas> {
             identifier: fields.text("identifier")?,
         },
         signs: if signs.is_some() { Signs::Seen } else { Signs::NotYet },
+        secret: read_secret_seen(&fields)?,
     })
+}
+
+fn read_secret_seen(fields: &Fields<'_>) -> Result<Option<SecretSeen>> {
+    if fields.maybe_text("secret")?.is_none() {
+        return Ok(None);
+    }
+    let at = fields.maybe_time("secret_at")?.ok_or_else(|| fields.corrupt("secret_at"))?;
+    Ok(Some(SecretSeen { age: fields.word("secret", SecretAge::from_word)?, at }))
 }
 
 async fn routers(sql: &mut AnyConnection, keys: &Keys) -> Result<Vec<Router>> {
     let rows = sqlx::query(
         "select id, name, address, sealed_secret, coa_port, message_authenticator, scheme, api_address, api_user,
          sealed_api_password, api_trust, api_fingerprint, api_authority, api_old_log_in, leases, version,
-         home_address, sealed_home_secret, home_timeout_ms, home_message_authenticator
+         home_address, sealed_home_secret, home_timeout_ms, home_message_authenticator, sealed_old_secret, old_secret_until
          from routers order by name_key",
     )
     .fetch_all(&mut *sql)
@@ -138,8 +186,9 @@ impl Reader {
         let mut sql = self.connection().await?;
         let as_of = change::last(&mut sql).await?;
         let routers = routers(&mut sql, &self.keys).await?;
-        let rows =
-            sqlx::query("select id, router_id, address, identifier, signs_since from nas").fetch_all(&mut *sql).await?;
+        let rows = sqlx::query("select id, router_id, address, identifier, signs_since, secret, secret_at from nas")
+            .fetch_all(&mut *sql)
+            .await?;
         Ok(Routers { as_of, routers, nas: each(&rows, read_nas)? })
     }
 
@@ -149,7 +198,8 @@ impl Reader {
     /// As [`Reader::routers`].
     pub async fn nas_lines(&self) -> Result<Vec<NasLine>> {
         let rows = sqlx::query(
-            "select n.id, n.router_id, n.address, n.identifier, n.signs_since, n.server_address, r.name as router
+            "select n.id, n.router_id, n.address, n.identifier, n.signs_since, n.secret, n.secret_at, n.server_address,
+             r.name as router
              from nas n join routers r on r.id = n.router_id order by r.name_key, n.address, n.identifier",
         )
         .fetch_all(&mut *self.connection().await?)
@@ -160,6 +210,7 @@ impl Reader {
                 nas: read_nas(row)?,
                 router: fields.text("router")?,
                 server: fields.maybe_parsed("server_address")?,
+                signs_since: fields.maybe_time("signs_since")?,
             })
         })
     }
@@ -172,6 +223,8 @@ pub struct RouterForm {
     pub name: String,
     /// Address or network.
     pub address: ipnet::IpNet,
+    /// The NAS-Identifier that tells it from others at the same address.
+    pub nas_identifier: Option<String>,
     /// Port for Disconnect and CoA.
     pub coa_port: u16,
     /// What is demanded of its Access-Requests.
@@ -243,7 +296,7 @@ impl Tx {
         )
         .bind(&form.name)
         .bind(name_key(&form.name))
-        .bind(shown_network(form.address))
+        .bind(origin(form.address, form.nas_identifier.as_deref()))
         .bind(Vec::new())
         .bind(i64::from(form.coa_port))
         .bind(form.message_authenticator.word())
@@ -267,7 +320,7 @@ impl Tx {
         )
         .bind(&form.name)
         .bind(name_key(&form.name))
-        .bind(shown_network(form.address))
+        .bind(origin(form.address, form.nas_identifier.as_deref()))
         .bind(i64::from(form.coa_port))
         .bind(form.message_authenticator.word())
         .bind(id.0)
@@ -278,7 +331,7 @@ impl Tx {
         Ok(())
     }
 
-    /// Gives a router another secret.
+    /// Gives a router another secret, and with it none that it had before.
     ///
     /// # Errors
     /// The database does not answer.
@@ -290,8 +343,51 @@ impl Tx {
             .bind(id.0)
             .execute(self.sql())
             .await?;
+        self.set_old_secret(id, None).await
+    }
+
+    /// Keeps the secret that a router had before, or wipes it; which of its boxes uses which is seen anew. Those that are
+    /// known used what is kept.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn set_old_secret(&mut self, id: RouterId, old: Option<(&OldSecret, Timestamp)>) -> Result<()> {
+        let sealed = old.map(|(old, _)| self.keys.seal(&old.secret, place(id.0, OLD_SECRET)));
+        sqlx::query(
+            "update routers set sealed_old_secret = $1, old_secret_until = $2, version = version + 1 where id = $3",
+        )
+        .bind(sealed)
+        .bind(old.map(|(old, _)| old.until.millis()))
+        .bind(id.0)
+        .execute(self.sql())
+        .await?;
+        sqlx::query("update nas set secret = $1, secret_at = $2 where router_id = $3")
+            .bind(old.map(|_| SecretAge::Old.word()))
+            .bind(old.map(|(_, changed_at)| changed_at.millis()))
+            .bind(id.0)
+            .execute(self.sql())
+            .await?;
         self.touch(Noun::Router, id.0);
         Ok(())
+    }
+
+    /// Remembers which of its router's two secrets a box uses; gives whether the router is still that of `version`.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn mark_secret(&mut self, id: NasId, seen: SecretSeen, version: i64) -> Result<bool> {
+        let done = sqlx::query(
+            "update nas set secret = $1, secret_at = $2 where id = $3
+             and exists (select 1 from routers r where r.id = nas.router_id and r.version = $4)",
+        )
+        .bind(seen.age.word())
+        .bind(seen.at.millis())
+        .bind(id.0)
+        .bind(version)
+        .execute(self.sql())
+        .await?;
+        self.touch(Noun::Router, 0);
+        Ok(done.rows_affected() > 0)
     }
 
     /// Who decides about a dial, how the API is reached, and whether the firewall asks for leases.
@@ -373,7 +469,7 @@ impl Tx {
         let row = sqlx::query(
             "insert into nas (router_id, address, identifier, created_at) values ($1, $2, $3, $4)
              on conflict (router_id, address, identifier) do update set identifier = excluded.identifier
-             returning id, router_id, address, identifier, signs_since",
+             returning id, router_id, address, identifier, signs_since, secret, secret_at",
         )
         .bind(key.router.0)
         .bind(key.address.to_string())
@@ -389,10 +485,12 @@ impl Tx {
     /// # Errors
     /// The database does not answer, or the row is corrupt.
     pub async fn nas_key(&mut self, id: NasId) -> Result<Option<NasKey>> {
-        let row = sqlx::query("select id, router_id, address, identifier, signs_since from nas where id = $1")
-            .bind(id.0)
-            .fetch_optional(self.sql())
-            .await?;
+        let row = sqlx::query(
+            "select id, router_id, address, identifier, signs_since, secret, secret_at from nas where id = $1",
+        )
+        .bind(id.0)
+        .fetch_optional(self.sql())
+        .await?;
         Ok(row.as_ref().map(read_nas).transpose()?.map(|nas| nas.key))
     }
 
@@ -408,6 +506,19 @@ impl Tx {
             .await?;
         self.touch(Noun::Router, 0);
         Ok(())
+    }
+
+    /// Forgets that a box signs its Access-Requests; gives whether it was known to.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn forget_signs(&mut self, id: NasId) -> Result<bool> {
+        let done = sqlx::query("update nas set signs_since = null where id = $1 and signs_since is not null")
+            .bind(id.0)
+            .execute(self.sql())
+            .await?;
+        self.touch(Noun::Router, 0);
+        Ok(done.rows_affected() > 0)
     }
 
     /// Remembers to which of our addresses a box sends.

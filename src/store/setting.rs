@@ -61,12 +61,13 @@ impl Tx {
         let rows = sqlx::query(
             "select name, level, subject_id, value from settings where (level = 'system' and subject_id = $1)
              or (level = 'group' and subject_id = $2) or (level = 'user' and subject_id = $3)
-             or (level = 'account' and subject_id = $4)",
+             or (level = 'account' and subject_id = $4) or (level = 'router' and subject_id = $5)",
         )
         .bind(of("system"))
         .bind(of("group"))
         .bind(of("user"))
         .bind(of("account"))
+        .bind(of("router"))
         .fetch_all(self.sql())
         .await?;
         read(&rows)

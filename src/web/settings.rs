@@ -90,7 +90,7 @@ impl Whom {
 #[derive(Deserialize)]
 pub(super) struct Typing {
     #[serde(default)]
-    value: String,
+    pub(super) value: String,
 }
 
 /// What was typed for one setting, and what is wrong with it.
@@ -100,7 +100,7 @@ struct Draft<'a> {
     errors: Errors,
 }
 
-fn field(setting: &Setting, value: &str) -> Field {
+pub(super) fn field(setting: &Setting, value: &str) -> Field {
     let field = match setting.kind {
         Kind::Number { min, max, .. } => Field::number("value", setting.name, value, min, max),
         Kind::Choice(words) => Field::choice("value", setting.name, value, words),
@@ -210,7 +210,7 @@ async fn whose(visit: &Visit, whom: Whom, id: i64) -> Result<Whose, WebError> {
 }
 
 /// The setting of this name, if it may be set at the level.
-fn named(name: &str, level: Level) -> Result<&'static Setting, WebError> {
+pub(super) fn named(name: &str, level: Level) -> Result<&'static Setting, WebError> {
     let found = Setting::named(name).filter(|setting| setting.levels.take(level));
     found.ok_or(WebError::NotFound("there is no such setting here"))
 }

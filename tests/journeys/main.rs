@@ -35,6 +35,8 @@ macro_rules! on_both {
 }
 
 mod attributes;
+mod boxes;
+mod coa;
 mod crash;
 mod doors;
 mod groups;

@@ -51,6 +51,7 @@ mod groups;
 mod homes;
 mod messages;
 mod opening;
+mod orders;
 mod people;
 mod sessions;
 mod wants;
@@ -118,6 +119,7 @@ impl Story {
         let form = RouterForm {
             name: format!("router {address}"),
             address: source_network(address).unwrap(),
+            nas_identifier: None,
             coa_port: 3799,
             message_authenticator: Demand::Auto,
         };

@@ -137,6 +137,7 @@ on_both! {
             let form = RouterForm {
                 name: name.to_owned(),
                 address: source_network(address).unwrap(),
+                nas_identifier: None,
                 coa_port: 3799,
                 message_authenticator: Demand::Auto,
             };

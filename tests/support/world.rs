@@ -222,6 +222,7 @@ impl World {
         let form = RouterForm {
             name: name.to_owned(),
             address: source_network(&router.local_addr().ip().to_string()).unwrap(),
+            nas_identifier: None,
             coa_port: router.incoming_addr().unwrap().port(),
             message_authenticator: Demand::Auto,
         };

@@ -17,6 +17,7 @@ const HEAD_BYTES: usize = 2;
 const VENDOR_HEAD_BYTES: usize = 8;
 const MICROSOFT: u32 = 311;
 const MIKROTIK: u32 = 14_988;
+const ASCEND: u32 = 529;
 
 /// Whose reply attributes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -159,6 +160,20 @@ impl ReplyAttribute {
     /// What it takes of a packet.
     pub fn packet_bytes(&self) -> usize {
         self.octets.len() + if self.vendor().is_some() { VENDOR_HEAD_BYTES } else { HEAD_BYTES }
+    }
+
+    /// Whether RouterOS changes it of a running connection, by a CoA-Request: its manual's list. Addresses, pools, routes
+    /// and Mikrotik-Address-List are not on it.
+    pub const fn is_changeable(&self) -> bool {
+        match (self.vendor(), self.number()) {
+            // Filter-Id, Idle-Timeout, Port-Limit; Session-Timeout is never an operator's.
+            (None, number) => matches!(number, 11 | 28 | 62),
+            // Recv-Limit, Xmit-Limit, Group, Rate-Limit, Mark-Id, Advertise-URL, Advertise-Interval.
+            (Some(MIKROTIK), number) => matches!(number, 1..=3 | 8 | 11..=13),
+            // Ascend-Data-Rate, Ascend-Xmit-Rate.
+            (Some(ASCEND), number) => matches!(number, 197 | 255),
+            (Some(_), _) => false,
+        }
     }
 
     fn is_of_the_name_of(&self, other: &Self) -> bool {
@@ -356,6 +371,37 @@ mod tests {
         refused("Filter-Id", "a\nb", "without control characters");
         refused("Mikrotik-Group", &"x".repeat(248), "at most 247 octets");
         refused("No-Such", "1", "No-Such: no attribute has this name");
+    }
+
+    #[test]
+    fn what_a_running_connection_can_be_changed_to_is_the_list_of_the_manual() {
+        let is_changeable = |name: &str, value: &str| ReplyAttribute::parse(name, value).unwrap().is_changeable();
+        for (name, value) in [
+            ("Mikrotik-Group", "staff"),
+            ("Mikrotik-Recv-Limit", "1"),
+            ("Mikrotik-Xmit-Limit", "1"),
+            ("Mikrotik-Rate-Limit", "1M"),
+            ("Ascend-Data-Rate", "1"),
+            ("Ascend-Xmit-Rate", "1"),
+            ("Mikrotik-Mark-Id", "x"),
+            ("Filter-Id", "a.in"),
+            ("Mikrotik-Advertise-URL", "x"),
+            ("Mikrotik-Advertise-Interval", "1"),
+            ("Idle-Timeout", "60"),
+            ("Port-Limit", "1"),
+        ] {
+            assert!(is_changeable(name, value), "{name}");
+        }
+        for (name, value) in [
+            ("Framed-IP-Address", "10.8.0.5"),
+            ("Framed-Pool", "vpn"),
+            ("Framed-Route", "10.9.0.0/16"),
+            ("Mikrotik-Address-List", "vpn"),
+            ("Mikrotik-Total-Limit", "1"),
+            ("Mikrotik-Xmit-Limit-Gigawords", "1"),
+        ] {
+            assert!(!is_changeable(name, value), "{name}");
+        }
     }
 
     #[test]

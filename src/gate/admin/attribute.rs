@@ -8,7 +8,8 @@ use crate::store::StoreError;
 use crate::store::audit::Deed;
 
 impl Gate {
-    /// Sets the reply attributes of a router, a group or an account; those that it had go. They hold from the next dial on.
+    /// Sets the reply attributes of a router, a group or an account; those that it had go. They hold from the next dial on;
+    /// and of running connections at once, where the router's habit `coa_attributes` is so.
     ///
     /// # Errors
     /// No such subject; at the field `attributes`: a name or value that is not taken, or all are too long.
@@ -32,6 +33,7 @@ impl Gate {
         let attributes =
             before.changed(written).map_err(|refused| Refused::field("attributes", refused.to_string()))?;
         tx.set_attributes(subject, &attributes).await?;
+        self.order_at_once(&mut tx, subject).await?;
         let detail = format!("{name}: {}", shown(&attributes));
         let deed = Deed { noun: subject.level(), subject: subject.row(), verb: "attributes", detail: &detail };
         self.finish(tx, actor, deed, Ended::default()).await

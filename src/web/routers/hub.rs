@@ -26,7 +26,7 @@ pub(in crate::web) struct Tab {
 }
 
 /// A page of a router: behind its path, its label, and who may see it.
-const PAGES: [(&str, &str, Role); 9] = [
+const PAGES: [(&str, &str, Role); 10] = [
     ("", "Overview", Role::Viewer),
     ("/rules", "Rules", Role::Viewer),
     ("/accounts", "Accounts", Role::Viewer),
@@ -35,6 +35,7 @@ const PAGES: [(&str, &str, Role); 9] = [
     ("/script", "Set-up", Role::Viewer),
     ("/api", "API", Role::Owner),
     ("/home", "Home server", Role::Owner),
+    ("/habits", "Habits", Role::Viewer),
     ("/settings", "Settings", Role::Owner),
 ];
 

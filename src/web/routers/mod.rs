@@ -5,6 +5,7 @@ mod accounts;
 mod attributes;
 mod bulk;
 mod doctor;
+mod habits;
 mod home;
 mod hub;
 mod jobs;
@@ -31,7 +32,7 @@ use super::WebState;
 use super::error::WebError;
 use super::visit::{Shell, Viewing, Visit};
 use crate::domain::id::{NasId, RouterId};
-use crate::domain::router::{Router, shown_network};
+use crate::domain::router::{Router, shown_origin};
 use crate::gate::{Gate, Stranger, Unanswered};
 
 /// The largest body of a form that names accounts, in bytes: a page of them, each name as long as RouterOS takes it.
@@ -46,6 +47,13 @@ pub(super) fn pages() -> Pages<WebState> {
         .route("/routers", get(page).post(settings::add))
         .route("/routers/new", get(settings::new_page))
         .route("/routers/{id}", get(overview::page))
+        .route("/routers/{id}/apply", post(overview::apply))
+        .route("/routers/{id}/require", post(overview::require_signs))
+        .route("/routers/{id}/old-secret/drop", post(overview::drop_old_secret))
+        .route("/routers/{id}/boxes/{nas}/forget", post(overview::forget_signs))
+        .route("/routers/{id}/habits", get(habits::page))
+        .route("/routers/{id}/habits/{name}", post(habits::set))
+        .route("/routers/{id}/habits/{name}/clear", post(habits::clear))
         .route("/routers/{id}/greet", post(reach::greet))
         .route("/routers/{id}/shut-out", post(overview::shut_out))
         .route("/routers/{id}/settings", get(settings::page).post(settings::save))
@@ -118,7 +126,7 @@ pub(super) async fn lines(visit: &Visit) -> Result<Vec<Line>, WebError> {
     let line = |router: &Router| Line {
         id: router.id,
         name: router.name.clone(),
-        address: shown_network(router.address),
+        address: shown_origin(router.address, router.nas_identifier.as_deref()),
         scheme: router.scheme.word(),
         api: ApiLine::of(router, visit.gate().api_state(router.id)),
         pending: pending.get(&router.id).copied().unwrap_or_default(),
