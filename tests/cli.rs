@@ -419,7 +419,7 @@ fn a_group_is_added_filled_and_removed() {
     assert!(office.done("group list").contains("session_hours = 2"));
     assert_eq!(office.json("account list")[1]["group"], "Team");
     assert!(office.done("account list").lines().next().unwrap().contains("GROUP"));
-    assert_eq!(office.done("group remove team"), "group Team is removed; 2 accounts are left without a group\n");
+    assert_eq!(office.done("group remove team"), "group Team is removed; accounts left without a group: 2\n");
     assert_eq!(office.json("account list")[1]["group"], serde_json::Value::Null);
     assert_eq!(of("setting list --account bob"), "24 of default");
 }

@@ -60,7 +60,7 @@ async fn a_group_is_added_filled_renamed_and_removed() {
     owner.post("/groups/1", &[("group", "Team")]).await.assert_redirect("/groups/1");
     owner.get("/groups").await.assert_page(&["The group has its new name", "Team"]);
     owner.post("/groups/1/remove", &[]).await.assert_redirect("/groups");
-    owner.get("/groups").await.assert_page(&["Team is removed; 1 accounts are left without a group.", "No groups yet"]);
+    owner.get("/groups").await.assert_page(&["Team is removed; accounts left without a group: 1.", "No groups yet"]);
     owner.get("/audit").await.assert_page(&["group.add", "account.group", "group.rename", "group.remove"]);
     owner.post("/groups/1/put", &[("names", "ann")]).await.assert_status(StatusCode::NOT_FOUND);
 }

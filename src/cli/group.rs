@@ -56,7 +56,7 @@ pub(super) async fn run(desk: &Desk, command: Command) -> Result<(), Failure> {
         Command::Remove { name } => {
             let group = desk.group(&name).await?;
             let left = desk.gate.remove_group(&ACTOR, group.id).await?;
-            desk.say(&format!("group {} is removed; {left} accounts are left without a group", group.name))
+            desk.say(&format!("group {} is removed; accounts left without a group: {left}", group.name))
         }
         Command::Attribute { name, change } => {
             let group = desk.group(&name).await?;

@@ -224,7 +224,7 @@ impl Definition {
     fn plain(&self, octets: &[u8]) -> Option<String> {
         Some(match self.kind {
             Kind::Text => std::str::from_utf8(octets).ok().filter(|text| !text.contains(char::is_control))?.to_owned(),
-            Kind::Octets => return None,
+            Kind::Octets | Kind::InterfaceId | Kind::Ether => format!("0x{}", hex::encode(octets)),
             Kind::Integer => self.name_of(u32::from_be_bytes(octets.try_into().ok()?)),
             Kind::Date => moment(u32::from_be_bytes(octets.try_into().ok()?)),
             Kind::Byte => self.name_of(u8::from_be_bytes(octets.try_into().ok()?).into()),
@@ -239,7 +239,6 @@ impl Definition {
                 4 => Ipv4Addr::from(<[u8; 4]>::try_from(octets).ok()?).to_string(),
                 _ => Ipv6Addr::from(<[u8; 16]>::try_from(octets).ok()?).to_string(),
             },
-            Kind::InterfaceId | Kind::Ether => return None,
         })
     }
 
@@ -348,7 +347,8 @@ mod tests {
     #[test]
     fn rarer_types_go_there_and_back_too() {
         let text = "ATTRIBUTE B 1 byte\nVALUE B Two 2\nATTRIBUTE S 2 short\nATTRIBUTE N 3 signed\nATTRIBUTE P 4 ipv4prefix\n\
-                    ATTRIBUTE A 5 combo-ip\nATTRIBUTE E 6 ether\nATTRIBUTE L 7 integer64";
+                    ATTRIBUTE A 5 combo-ip\nATTRIBUTE E 6 ether\nATTRIBUTE L 7 integer64\n\
+                    ATTRIBUTE T 8 octets has_tag";
         let own = Dictionary::parse("own", &|_| Some(text.to_owned())).unwrap();
         for (name, text, octets) in [
             ("B", "Two", "02"),
@@ -359,6 +359,8 @@ mod tests {
             ("A", "2001:db8::1", "20010db8000000000000000000000001"),
             ("E", "0x0a0b0c0d0e0f", "0a0b0c0d0e0f"),
             ("L", "18446744073709551615", "ffffffffffffffff"),
+            ("T", ":3:0x00ff", "0300ff"),
+            ("T", "0xff", "00ff"),
         ] {
             let (definition, octets) = (own.named(name).unwrap(), hex::decode(octets).unwrap());
             assert_eq!((definition.encode(text), definition.decode(&octets)), (Ok(octets), text.to_owned()));

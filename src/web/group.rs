@@ -203,6 +203,6 @@ pub(super) async fn remove(visit: Owning, Path(id): Path<i64>) -> Result<Respons
     let group = known(&visit, id).await?;
     let removed = visit.gate().remove_group(&visit.actor(), group.id).await;
     let left = *removed.as_ref().unwrap_or(&0);
-    let text = format!("{} is removed; {left} accounts are left without a group.", group.name);
+    let text = format!("{} is removed; accounts left without a group: {left}.", group.name);
     visit.report(removed, text, "/groups").await
 }

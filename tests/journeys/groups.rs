@@ -130,7 +130,7 @@ on_both! {
         let audit = gate.reader().audit().await.unwrap();
         let lines: Vec<String> = audit.iter().take(5).map(|line| format!("{} {}", line.action, line.detail)).collect();
         let expected = [
-            "group.remove Team: 1 accounts are left without a group",
+            "group.remove Team; accounts left without a group: 1",
             "group.rename Staff: Team",
             "setting.set session_hours = 2 (group Staff)",
             "account.group ann: Staff",

@@ -54,7 +54,7 @@ impl Gate {
         let left = tx.delete_group(id).await?;
         // Due times were computed from the policy: the lifecycle computes them anew.
         tx.make_all_due(self.now()).await?;
-        let detail = format!("{}: {left} accounts are left without a group", group.name);
+        let detail = format!("{}; accounts left without a group: {left}", group.name);
         self.finish(
             tx,
             actor,
