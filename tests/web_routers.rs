@@ -647,7 +647,7 @@ async fn running_connections_are_told_and_what_the_router_says_is_shown() {
     let session = site.session(account, None).await;
     site.connection(id, account, Some(session), "ann", "203.0.113.7").await;
     browser.post("/connections/1/apply", &[]).await.assert_redirect("/sessions");
-    browser.get("/sessions").await.assert_page(&["change of attributes: pending"]);
+    browser.get("/sessions").await.assert_page(&["Change of attributes: pending"]);
     let order = site.store.reader().orders().await.unwrap().remove(0);
     let mut tx = site.store.begin().await.unwrap();
     let outcome = "refused with Error-Cause 401 (unsupported attribute)";
@@ -657,7 +657,7 @@ async fn running_connections_are_told_and_what_the_router_says_is_shown() {
     tx.commit(site.clock.now()).await.unwrap();
     browser.get("/sessions").await.assert_page(&[
         outcome,
-        "<small class=\"error\">change of attributes",
+        "<small class=\"error\">Change of attributes",
         "router hangs up",
     ]);
     browser.post("/routers/1/apply", &[]).await.assert_redirect("/routers/1");
