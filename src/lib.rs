@@ -50,7 +50,7 @@
 //!
 //! # Deliberately absent
 //!
-//! Pages for groups, RadSec, backup and restore: their tables and rooms are here, their work is not.
+//! RadSec, backup and restore: their tables and rooms are here, their work is not.
 
 pub mod app;
 pub mod cli;

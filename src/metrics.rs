@@ -41,7 +41,7 @@ pub struct Metrics {
     pub records: Counter,
     /// Transactions that those took.
     pub record_groups: Counter,
-    /// Attempts that were not written because the queue was full.
+    /// Attempts that were not written: the queue was full, or one name had too many.
     pub attempts_lost: Counter,
     /// Disconnect-Requests sent.
     pub disconnects: Counter,
@@ -90,7 +90,10 @@ impl Metrics {
         let duplicates = counter("duplicates", "Duplicate requests answered with the same bytes");
         let records = counter("accounting_records", "Accounting records acknowledged");
         let record_groups = counter("accounting_groups", "Transactions that the accounting records took");
-        let attempts_lost = counter("attempts_lost", "Log-in attempts not written because the queue was full");
+        let attempts_lost = counter(
+            "attempts_lost",
+            "Log-in attempts not written: the queue was full, or one name had more than 60 in a minute",
+        );
         let disconnects = counter("disconnects", "Disconnect-Requests sent");
         let amendments = counter("coa_requests", "CoA-Requests sent");
         let messages = counter("telegram_messages", "Messages delivered to Telegram");
@@ -149,6 +152,11 @@ impl Metrics {
     /// How many CoA-Requests were answered by `word`.
     pub fn amended_by(&self, word: &'static str) -> u64 {
         self.amended.get_or_create(&Labels { reason: Word(word) }).get()
+    }
+
+    /// How many dials were refused for `reason`.
+    pub fn refusals(&self, reason: &'static str) -> u64 {
+        self.refusals.get_or_create(&Labels { reason: Word(reason) }).get()
     }
 
     /// Prometheus text (OpenMetrics).

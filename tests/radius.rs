@@ -148,7 +148,7 @@ async fn forged_log_ins_are_dropped_and_counted() {
     client.is_not_answered(edge.auth, &request[..30]).await;
     assert_eq!(edge.drops("truncated"), 1);
     client.is_not_answered(edge.auth, b"").await;
-    assert_eq!(edge.drops("short"), 1);
+    assert_eq!(edge.drops("empty"), 1);
     client.is_not_answered(edge.acct, &request).await;
     client.is_not_answered(edge.auth, &start(SIGNED, &secret(), named)).await;
     assert_eq!(edge.drops("wrong_code"), 2);
@@ -174,7 +174,8 @@ async fn a_signature_is_demanded_as_the_router_is_configured() {
     old.is_not_answered(edge.auth, &proxied).await;
     assert_eq!(edge.drops("proxy_state_unsigned"), 1);
     let eap = |opening| {
-        pap(opening, "User", "clientPass", |packet| {
+        access(opening, &random(), &secret(), |packet| {
+            packet.push(AttributeType::USER_NAME, b"User").unwrap();
             packet.push(AttributeType::EAP_MESSAGE, &[2, 1, 0, 5, 1]).unwrap();
         })
     };

@@ -7,6 +7,7 @@ pub mod attribute;
 pub mod audit;
 pub mod connection;
 pub mod credential;
+pub mod group;
 pub mod habits;
 pub mod home;
 pub mod hours;

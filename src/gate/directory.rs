@@ -18,8 +18,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::Gate;
 use super::hold::Holds;
+use crate::domain::attribute::ReplyAttributes;
 use crate::domain::habits::Habits;
-use crate::domain::id::{AccountId, RouterId};
+use crate::domain::id::{AccountId, GroupId, RouterId};
 use crate::domain::policy::{Policy, Values};
 use crate::domain::router::{Nas, NasKey, Router, Signs};
 use crate::domain::setting::Level;
@@ -120,6 +121,8 @@ struct Settings {
     as_of: i64,
     values: Values,
     system: Arc<Policy>,
+    /// Of groups with values of their own: accounts without any share it.
+    groups: HashMap<GroupId, Arc<Policy>>,
     /// Of routers without values of their own.
     habits: Arc<Habits>,
     /// Of those with some.
@@ -134,6 +137,8 @@ pub struct Directory {
     unknown: Cache<String, i64>,
     routers: ArcSwap<RouterTable>,
     settings: ArcSwap<Settings>,
+    /// What was last read to be said of an account of each group: mostly it is the group's own, and one copy serves all.
+    said: Mutex<HashMap<GroupId, Arc<ReplyAttributes>>>,
     recent: Mutex<Recent>,
     holds: Holds,
     started: Instant,
@@ -182,6 +187,7 @@ impl Directory {
             unknown: Cache::new(UNKNOWN_NAMES),
             routers: ArcSwap::from_pointee(read_routers(&reader).await?),
             settings: ArcSwap::from_pointee(read_settings(&reader).await?),
+            said: Mutex::default(),
             recent: Mutex::new(Recent { floor: seen, seen, ..Recent::default() }),
             holds: Holds::default(),
             started,
@@ -262,10 +268,11 @@ impl Directory {
     /// The database does not answer.
     pub async fn read(&self, id: AccountId) -> Result<Option<Arc<Known>>, StoreError> {
         let settings = self.current_settings().await?;
-        let Some(entry) = self.reader.entry(id).await? else {
+        let Some(mut entry) = self.reader.entry(id).await? else {
             self.entries.invalidate(&id);
             return Ok(None);
         };
+        self.share_attributes(&mut entry);
         let policy = settings.policy_of(&entry)?;
         let known = Arc::new(Known { entry, policy });
         let recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
@@ -278,6 +285,19 @@ impl Directory {
             self.entries.insert(id, known.clone());
         }
         Ok(Some(known))
+    }
+
+    /// Thousands of accounts of a group need not hold what is said of all of them each for itself.
+    fn share_attributes(&self, entry: &mut Entry) {
+        let Some(group) = entry.account.group else { return };
+        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        match said.get(&group) {
+            Some(shared) if *shared == entry.attributes => entry.attributes = shared.clone(),
+            // An account with some of its own, or the group's were changed.
+            Some(_) | None => {
+                said.insert(group, entry.attributes.clone());
+            }
+        }
     }
 
     /// Whether `known` is still what memory holds: nothing that it says was changed by a commit seen here.
@@ -372,6 +392,8 @@ impl Directory {
         };
         if nouns.contains(&Noun::Setting) {
             self.settings.store(Arc::new(read_settings(&self.reader).await?));
+            // With a group goes what was said of its accounts.
+            self.said.lock().unwrap_or_else(PoisonError::into_inner).clear();
             self.entries.invalidate_all();
         }
         if nouns.contains(&Noun::Router) {
@@ -434,10 +456,18 @@ pub(super) enum Followed {
 
 impl Settings {
     fn policy_of(&self, entry: &Entry) -> Result<Arc<Policy>, StoreError> {
-        if self.values.only_system() {
-            return Ok(self.system.clone());
+        let own = [entry.account.user.map(|user| Level::User(user.0)), Some(Level::Account(entry.account.id.0))];
+        let has_own = own.into_iter().flatten().any(|level| self.values.has(level));
+        let group = entry.account.group.filter(|group| self.values.has(Level::Group(group.0)));
+        let shared = match group {
+            _ if has_own => None,
+            Some(group) => self.groups.get(&group),
+            None => Some(&self.system),
+        };
+        match shared {
+            Some(shared) => Ok(shared.clone()),
+            None => Ok(Arc::new(self.values.policy(&levels(entry))?)),
         }
-        Ok(Arc::new(self.values.policy(&levels(entry))?))
     }
 }
 
@@ -457,7 +487,13 @@ async fn read_settings(reader: &Reader) -> Result<Settings, StoreError> {
     let habits = Arc::new(values.habits(None)?);
     let own = |router| Ok::<_, StoreError>((router, Arc::new(values.habits(Some(router))?)));
     let own_habits = values.routers().into_iter().map(own).collect::<Result<_, _>>()?;
-    Ok(Settings { as_of, values, system, habits, own_habits })
+    // A value that is not understood keeps out the accounts of its group, not everybody.
+    let of_group = |level| match level {
+        Level::Group(id) => Some((GroupId(id), Arc::new(values.policy(&[Level::System, level]).ok()?))),
+        Level::System | Level::User(_) | Level::Account(_) | Level::Router(_) => None,
+    };
+    let groups = values.levels().filter_map(of_group).collect();
+    Ok(Settings { as_of, values, system, groups, habits, own_habits })
 }
 
 async fn read_routers(reader: &Reader) -> Result<RouterTable, StoreError> {

@@ -165,7 +165,7 @@ impl Gate {
                     (CutOutcome::Gone, NotFound::Unsure) => CutOutcome::Refused(Some(NO_SUCH_CONNECTION)),
                     (outcome, NotFound::Gone | NotFound::Unsure) => outcome,
                 };
-                Ok(self.cross_check(cut, router, &line.nas.key, outcome).await)
+                self.cross_check(cut, router, &line.nas.key, outcome).await
             }
             Scheme::Api => Ok(match self.remove_over_api(cut, router).await {
                 Ok(removed) => Tried::Removed(removed),
@@ -176,30 +176,38 @@ impl Gate {
 
     /// A Disconnect that was not clearly done is done over the API, where there is one; and what the router says of it is
     /// looked up there.
-    async fn cross_check(&self, cut: &Cut, router: &Router, nas: &NasKey, outcome: CutOutcome) -> Tried {
+    async fn cross_check(
+        &self,
+        cut: &Cut,
+        router: &Router,
+        nas: &NasKey,
+        outcome: CutOutcome,
+    ) -> Result<Tried, StoreError> {
         let word = match outcome {
             // The Stop follows at once, or was lost: then the next try asks.
-            CutOutcome::Acknowledged if router.api.is_none() || cut.tries == 0 => return Tried::Acknowledged,
-            CutOutcome::Gone if router.api.is_none() => return Tried::Removed(Removed::Absent),
+            CutOutcome::Acknowledged if router.api.is_none() || cut.tries == 0 => return Ok(Tried::Acknowledged),
+            CutOutcome::Gone if router.api.is_none() => return Ok(Tried::Removed(Removed::Absent)),
             CutOutcome::Acknowledged => "acknowledged, and no Stop came".to_owned(),
             CutOutcome::Gone => "the router has no such connection".to_owned(),
             CutOutcome::Refused(cause) => refused(cause),
             CutOutcome::Silent => "no answer".to_owned(),
         };
         if router.api.is_none() {
-            return Tried::Said(word);
+            return Ok(Tried::Said(word));
         }
-        match (self.remove_over_api(cut, router).await, outcome) {
+        let speaks = speaks_for(router, &self.identity_of(router.id), nas, &cut.acct_session_id);
+        let of_another_box = format!("{word}; the router's API does not speak for the box {}", nas.identifier);
+        // A number is one box's own: over the API of another it may be somebody else's connection.
+        if !speaks && self.reader().has_twin(router.id, cut.nas, &cut.acct_session_id).await? {
+            return Ok(Tried::Said(of_another_box));
+        }
+        Ok(match (self.remove_over_api(cut, router).await, outcome) {
             (Ok(Removed::Removed), _) => Tried::Removed(Removed::Removed),
             (Ok(Removed::Absent) | Err(_), CutOutcome::Gone) => Tried::Removed(Removed::Absent),
-            (Ok(Removed::Absent), _) => {
-                if speaks_for(router, &self.identity_of(router.id), nas, &cut.acct_session_id) {
-                    return Tried::Removed(Removed::Absent);
-                }
-                Tried::Said(format!("{word}; the router's API does not speak for the box {}", nas.identifier))
-            }
+            (Ok(Removed::Absent), _) if speaks => Tried::Removed(Removed::Absent),
+            (Ok(Removed::Absent), _) => Tried::Said(of_another_box),
             (Err(fault), _) => Tried::Said(format!("{word}; {fault}")),
-        }
+        })
     }
 
     async fn remove_over_api(&self, cut: &Cut, router: &Router) -> Result<Removed, ApiFault> {

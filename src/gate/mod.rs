@@ -36,12 +36,15 @@ mod session;
 mod slots;
 mod stranger;
 mod sweep;
+mod tempo;
+mod unanswered;
 mod under_way;
 mod update;
 mod wanted;
 pub mod watch;
 
 use std::collections::HashMap;
+use std::sync::atomic::AtomicI64;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -53,11 +56,12 @@ use tokio_util::task::TaskTracker;
 
 pub use admin::{
     ACCOUNT_FIELDS, AccountField, AccountStep, AccountSteps, Adoption, Afterwards, ApiForm, Examination, HomeForm,
-    ImportReport, ImportRow, Mended, Names, RULE_MARK, ReachForm, RuleIdentity, RuleLine, UserForm,
+    ImportReport, ImportRow, Mended, Names, PUT_AT_ONCE, RULE_MARK, ReachForm, RuleIdentity, RuleLine, UserForm,
 };
 pub use compare::{ComparedAccount, Here, PasswordShown, RouterAccountsView, SessionHere, There, Verdict};
 pub use refused::Refused;
 pub use stranger::Stranger;
+pub use unanswered::Unanswered;
 
 use self::access::Errand;
 use self::accounting::Queued;
@@ -99,12 +103,16 @@ pub struct Gate {
     /// Whose person was told when that a connection was one too many.
     surplus_told: moka::sync::Cache<crate::domain::id::AccountId, Timestamp>,
     strangers: Strangers,
+    unanswered: unanswered::Table,
     logins: Logins,
     class_key: [u8; 32],
     decoy: Credential,
     instance: String,
     errands: Queue<Errand>,
     attempts: Queue<Attempt>,
+    tempo: tempo::Tempo,
+    /// When it was last told that errands are lost, in ms since 1970.
+    errands_lost_at: AtomicI64,
     records: Queue<Queued>,
     wake: Wake,
     leadership: Mutex<HashMap<&'static str, Held>>,
@@ -224,8 +232,11 @@ impl Gate {
             guesses: Guesses::default(),
             surplus_told: moka::sync::Cache::new(door::SURPLUS_TOLD),
             strangers: Strangers::default(),
+            unanswered: unanswered::Table::default(),
             errands: Queue::new(access::ERRANDS),
             attempts: Queue::new(access::ATTEMPTS),
+            tempo: tempo::Tempo::default(),
+            errands_lost_at: AtomicI64::new(0),
             records: Queue::new(accounting::RECORDS),
             wake: Wake::default(),
             leadership: Mutex::default(),

@@ -49,6 +49,9 @@ impl Gate {
             }
             last = now;
             self.slots.sweep(now);
+            if let Err(error) = self.tell_of_floods().await {
+                tracing::error!(%error, "a flood could not be told of");
+            }
             if !self.leads(ROLE).await {
                 continue;
             }

@@ -4,11 +4,12 @@
 //! |---|---|
 //! | [`listener`] | a socket that answers from the address that was asked |
 //! | [`server`] | the sockets' tasks, and what all requests share |
+//! | `crowd` | who waits when more comes than is handled at once |
 //! | `call` | one request, to the gate and back |
 //! | `peers` | the routers with their secrets made ready |
 //! | `eap` | EAP log-ins, which take several requests |
 //! | `duplicate` | what was answered a moment ago |
-//! | `decode`, `reply` | packets into words of the domain, and answers into packets |
+//! | `decode`, `proof`, `reply` | packets into words of the domain, and answers into packets |
 //! | `forward`, `home`, `home_port` | what a home server (User Manager) is asked, and its answers |
 //! | `dropped` | why there is no answer |
 //! | [`coa`] | ends or changes a connection on its router |
@@ -17,6 +18,7 @@
 mod call;
 pub mod client;
 pub mod coa;
+mod crowd;
 mod decode;
 mod dropped;
 mod duplicate;
@@ -26,6 +28,7 @@ mod home;
 mod home_port;
 pub mod listener;
 mod peers;
+mod proof;
 mod reply;
 pub mod server;
 pub mod view;

@@ -202,6 +202,23 @@ impl Reader {
         each(&rows, read)
     }
 
+    /// Whether another box of the router has an open connection with the same number.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn has_twin(&self, router: RouterId, nas: NasId, acct_session_id: &str) -> Result<bool> {
+        let row = sqlx::query(
+            "select cast(count(*) as bigint) as id from connections
+             where router_id = $1 and nas_id <> $2 and acct_session_id = $3 and ended_at is null",
+        )
+        .bind(router.0)
+        .bind(nas.0)
+        .bind(acct_session_id)
+        .fetch_one(&mut *self.connection().await?)
+        .await?;
+        Ok(Fields::of("connections", &row).int("id")? > 0)
+    }
+
     /// When the next question about a connection runs out.
     ///
     /// # Errors

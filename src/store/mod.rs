@@ -15,6 +15,7 @@ pub mod connection;
 pub mod cut;
 mod error;
 mod field;
+pub mod group;
 pub mod guess;
 pub mod leader;
 mod migrate;

@@ -73,6 +73,22 @@ impl Tx {
         read(&rows)
     }
 
+    /// The name of whom a level is about, empty for the system; `None` if there is no such row.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn level_name(&mut self, level: Level) -> Result<Option<String>> {
+        let (table, statement) = match level {
+            Level::System => return Ok(Some(String::new())),
+            Level::Group(_) => ("groups", "select id, name from groups where id = $1"),
+            Level::User(_) => ("users", "select id, name from users where id = $1"),
+            Level::Account(_) => ("accounts", "select id, name from accounts where id = $1"),
+            Level::Router(_) => ("routers", "select id, name from routers where id = $1"),
+        };
+        let row = sqlx::query(statement).bind(level.subject()).fetch_optional(self.sql()).await?;
+        row.map(|row| Fields::of(table, &row).text("name")).transpose()
+    }
+
     /// Stores a value that its setting has accepted.
     ///
     /// # Errors

@@ -39,6 +39,7 @@ mod boxes;
 mod coa;
 mod crash;
 mod doors;
+mod groups;
 mod guess;
 mod hold;
 mod ikev2;

@@ -47,6 +47,7 @@ macro_rules! on_both {
 mod attributes;
 mod changes;
 mod connections;
+mod groups;
 mod homes;
 mod messages;
 mod opening;

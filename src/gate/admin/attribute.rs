@@ -4,6 +4,7 @@ use super::super::session::Ended;
 use super::super::{Gate, Refused};
 use crate::domain::attribute::{ReplyAttributes, Subject};
 use crate::domain::audit::Actor;
+use crate::store::StoreError;
 use crate::store::audit::Deed;
 
 impl Gate {
@@ -18,14 +19,19 @@ impl Gate {
         subject: Subject,
         written: &[(String, String)],
     ) -> Result<(), Refused> {
-        let attributes =
-            ReplyAttributes::parse(written).map_err(|refused| Refused::field("attributes", refused.to_string()))?;
         let mut tx = self.store.begin().await?;
         let name = tx.subject_name(subject).await?.ok_or(match subject {
             Subject::Router(_) => Refused::NotFound("no such router"),
             Subject::Group(_) => Refused::NotFound("no such group"),
             Subject::Account(_) => Refused::NotFound("no such account"),
         })?;
+        let before = match tx.attributes(subject).await {
+            // What cannot be read can still be written over.
+            Err(StoreError::Corrupt { .. } | StoreError::UnknownAttribute(_)) => ReplyAttributes::default(),
+            read => read?,
+        };
+        let attributes =
+            before.changed(written).map_err(|refused| Refused::field("attributes", refused.to_string()))?;
         tx.set_attributes(subject, &attributes).await?;
         self.order_at_once(&mut tx, subject).await?;
         let detail = format!("{name}: {}", shown(&attributes));

@@ -11,7 +11,6 @@ use super::super::form::{Errors, Field, Typed, with_errors};
 use super::super::settings::{Typing, field, named};
 use super::super::visit::{Owning, Shell, Viewing, Visit};
 use super::hub::{Hub, router};
-use crate::domain::attribute::Subject;
 use crate::domain::router::Router;
 use crate::domain::setting::{Level, Levels, SETTINGS, Setting};
 
@@ -21,8 +20,6 @@ struct Page {
     shell: Shell,
     hub: Hub,
     rows: Vec<Row>,
-    /// Reply attributes of the router, `Name = value` each.
-    attributes: Vec<String>,
 }
 
 /// One setting of the router with its form.
@@ -66,10 +63,8 @@ async fn load(visit: &Visit, router: &Router, draft: Option<Draft<'_>>) -> Resul
         Row { setting, current, of_all, standing, field }
     });
     let rows = rows.collect();
-    let attributes = visit.reader().attributes(Subject::Router(router.id)).await?;
-    let attributes = attributes.iter().map(|one| format!("{} = {}", one.name(), one.value())).collect();
     let hub = Hub::of(visit, router, "/habits");
-    Ok(Page { shell: visit.shell("/routers").await?, hub, rows, attributes })
+    Ok(Page { shell: visit.shell("/routers").await?, hub, rows })
 }
 
 fn place(router: &Router, setting: &Setting) -> String {
@@ -88,7 +83,7 @@ pub(in crate::web) async fn set(
     Path((id, name)): Path<(i64, String)>,
     Typed(typed): Typed<Typing>,
 ) -> Result<Response, WebError> {
-    let (router, setting) = (router(&visit, id).await?, named(&name)?);
+    let (router, setting) = (router(&visit, id).await?, named(&name, Level::Router(id))?);
     match visit.gate().set_setting(&visit.actor(), setting.name, Level::Router(router.id.0), &typed.value).await {
         Ok(()) => visit.done(format!("{name} is saved for {}.", router.name), &place(&router, setting)).await,
         Err(refused) => {
@@ -101,7 +96,7 @@ pub(in crate::web) async fn set(
 
 /// `POST /routers/{id}/habits/{name}/clear`
 pub(in crate::web) async fn clear(visit: Owning, Path((id, name)): Path<(i64, String)>) -> Result<Response, WebError> {
-    let (router, setting) = (router(&visit, id).await?, named(&name)?);
+    let (router, setting) = (router(&visit, id).await?, named(&name, Level::Router(id))?);
     let cleared = visit.gate().clear_setting(&visit.actor(), setting.name, Level::Router(router.id.0)).await;
     visit.report(cleared, format!("{name} is as for all routers again."), &place(&router, setting)).await
 }
