@@ -543,7 +543,7 @@ async fn what_is_peculiar_to_a_router_is_set_on_its_own_page() {
     cleared.assert_redirect("/routers/1/habits#coa_session_timeout");
     browser.get("/routers/1/habits").await.assert_page(&["is as for all routers again"]).assert_lacks(&["Its own"]);
     // Of a setting that is not a router's, nothing.
-    browser.post("/routers/1/habits/session_hours", &[("value", "8")]).await.assert_form(&[]);
+    assert_eq!(browser.post("/routers/1/habits/session_hours", &[("value", "8")]).await.status, StatusCode::NOT_FOUND);
     let mut viewer = site.logged_in("vera").await;
     viewer.get("/routers/1/habits").await.assert_page(&["coa_session_timeout"]).assert_lacks(&["<button>Save"]);
     viewer.post("/routers/1/habits/coa_session_timeout", &[("value", "off")]).await.assert_forbidden();
@@ -642,12 +642,12 @@ async fn running_connections_are_told_and_what_the_router_says_is_shown() {
     let id = site.router("office", "192.0.2.1").await;
     let account = site.account("ann", None).await;
     let mut browser = site.logged_in("olga").await;
-    browser.post("/routers/1/apply", &[]).await.assert_redirect("/routers/1");
-    browser.get("/routers/1").await.assert_page(&["No connection runs there"]);
+    browser.post("/routers/1/apply", &[]).await.assert_redirect("/routers/1/attributes");
+    browser.get("/routers/1/attributes").await.assert_page(&["No connection runs there"]);
     let session = site.session(account, None).await;
     site.connection(id, account, Some(session), "ann", "203.0.113.7").await;
     browser.post("/connections/1/apply", &[]).await.assert_redirect("/sessions");
-    browser.get("/sessions").await.assert_page(&["change of attributes: pending"]);
+    browser.get("/sessions").await.assert_page(&["Change of attributes: pending"]);
     let order = site.store.reader().orders().await.unwrap().remove(0);
     let mut tx = site.store.begin().await.unwrap();
     let outcome = "refused with Error-Cause 401 (unsupported attribute)";
@@ -657,10 +657,12 @@ async fn running_connections_are_told_and_what_the_router_says_is_shown() {
     tx.commit(site.clock.now()).await.unwrap();
     browser.get("/sessions").await.assert_page(&[
         outcome,
-        "<small class=\"error\">change of attributes",
+        "<small class=\"error\">Change of attributes",
         "router hangs up",
     ]);
-    browser.post("/routers/1/apply", &[]).await.assert_redirect("/routers/1");
-    browser.get("/routers/1").await.assert_page(&["One running connection is being changed"]);
+    browser.post("/routers/1/apply", &[]).await.assert_redirect("/routers/1/attributes");
+    browser.get("/routers/1/attributes").await.assert_page(&["One running connection is being changed"]);
+    browser.post("/accounts/1/attributes/apply", &[]).await.assert_redirect("/accounts/1");
+    browser.get("/accounts/1").await.assert_page(&["One running connection is being changed", "Apply to running connections"]);
     site.logged_in("vera").await.post("/connections/1/apply", &[]).await.assert_forbidden();
 }

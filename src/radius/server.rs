@@ -182,7 +182,7 @@ async fn handle(
     tracing::trace!(from = %ends.from, "received {}", Logged(datagram));
     let handled = match Packet::parse(datagram) {
         Ok(packet) => {
-            let peer = if peer.is_alone() { peer } else { server.sender(peer, &packet, ends.from.ip().to_canonical()) };
+            let peer = if peer.is_alone() { peer } else { server.sender(peer, &packet, ends) };
             let (identifier, authenticator) = (packet.identifier(), *packet.authenticator());
             let key = Key { source: ends.from, identifier, authenticator };
             let (server, listener) = (server.clone(), listener.clone());
@@ -232,8 +232,8 @@ impl Server {
 
 impl Server {
     /// Which secret of a router that has two a packet was made with; what a signature tells of it is remembered of the box.
-    fn sender(self: &Arc<Self>, peer: Arc<Peer>, packet: &Packet<'_>, source: IpAddr) -> Arc<Peer> {
-        let nas = decode::nas(packet, peer.router.id, source);
+    fn sender(self: &Arc<Self>, peer: Arc<Peer>, packet: &Packet<'_>, ends: Ends) -> Arc<Peer> {
+        let nas = decode::nas(packet, peer.router.id, ends.from.ip().to_canonical());
         let now = self.gate.now();
         let known = self.gate.directory().routers().nas(&nas).and_then(|nas| nas.secret);
         let sender = peer.sender(packet, known.map(|known| known.age), now);

@@ -212,3 +212,9 @@ pub(super) async fn set_attributes(
         }
     }
 }
+
+/// `POST /accounts/{id}/attributes/apply`
+pub(super) async fn apply_attributes(visit: Deciding, Path(id): Path<i64>) -> Result<Response, WebError> {
+    let line = known(&visit, id).await?;
+    attributes::apply(&visit, Subject::Account(line.account.id), &format!("/accounts/{id}")).await
+}

@@ -1,11 +1,14 @@
 //! Reply attributes in forms: a line for each, `NAME = VALUE`.
 
+use axum::response::Response;
 use serde::Deserialize;
 
+use super::error::WebError;
 use super::form::Field;
 use super::visit::Visit;
 use crate::domain::attribute::{ReplyAttributes, Subject};
 use crate::gate::Refused;
+use crate::store::order::Whose;
 
 /// The name of the field, here and in what the gate refuses.
 const FIELD: &str = "attributes";
@@ -51,6 +54,17 @@ impl Lines {
 /// At the field `attributes`: what is not taken. Or there is no such subject.
 pub(super) async fn set(visit: &Visit, subject: Subject, lines: &Lines) -> Result<(), Refused> {
     visit.gate().set_attributes(&visit.actor(), subject, &lines.pairs()?).await
+}
+
+/// Running connections get their attributes as they are now; then the page behind `path` tells how many.
+pub(super) async fn apply(visit: &Visit, subject: Subject, path: &str) -> Result<Response, WebError> {
+    let applied = visit.gate().apply_attributes(&visit.actor(), Whose::Of(subject)).await;
+    let text = match &applied {
+        Ok(1) => "One running connection is being changed; the page Sessions shows what the router says.".to_owned(),
+        Ok(count) => format!("{count} running connections are being changed; the page Sessions shows what the routers say."),
+        Err(_) => String::new(),
+    };
+    visit.report(applied.map(drop), text, path).await
 }
 
 #[cfg(test)]

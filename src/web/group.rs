@@ -198,6 +198,12 @@ pub(super) async fn set_attributes(
     }
 }
 
+/// `POST /groups/{id}/attributes/apply`
+pub(super) async fn apply_attributes(visit: Deciding, Path(id): Path<i64>) -> Result<Response, WebError> {
+    let group = known(&visit, id).await?;
+    attributes::apply(&visit, Subject::Group(group.id), &format!("/groups/{id}")).await
+}
+
 /// `POST /groups/{id}/remove`
 pub(super) async fn remove(visit: Owning, Path(id): Path<i64>) -> Result<Response, WebError> {
     let group = known(&visit, id).await?;

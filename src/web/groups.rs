@@ -30,6 +30,7 @@ pub(super) fn pages() -> Router<WebState> {
         .route("/groups/{id}/put", post(group::put).layer(DefaultBodyLimit::max(NAMES_BYTES)))
         .route("/groups/{id}/take-out", post(group::take_out))
         .route("/groups/{id}/attributes", post(group::set_attributes))
+        .route("/groups/{id}/attributes/apply", post(group::apply_attributes))
         .route("/groups/{id}/remove", post(group::remove))
 }
 

@@ -169,6 +169,7 @@ fn pages() -> Router<WebState> {
         .route("/accounts/{id}", get(account::page))
         .route("/accounts/{id}/group", post(account::put))
         .route("/accounts/{id}/attributes", post(account::set_attributes))
+        .route("/accounts/{id}/attributes/apply", post(account::apply_attributes))
         .route("/accounts/{id}/{step}", post(accounts::step))
         .merge(groups::pages())
         .route("/sessions", get(sessions::page).post(sessions::grant))

@@ -8,10 +8,10 @@ use axum::extract::Path;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 
-use super::super::attributes::{Lines, set};
+use super::super::attributes::{Lines, apply as apply_to, set};
 use super::super::error::WebError;
 use super::super::form::{Errors, Field, Typed, with_errors};
-use super::super::visit::{Owning, Shell, Viewing, Visit};
+use super::super::visit::{Deciding, Owning, Shell, Viewing, Visit};
 use super::hub::{Hub, router};
 use crate::domain::attribute::{ReplyAttributes, Subject};
 use crate::domain::router::Router;
@@ -56,4 +56,10 @@ pub(in crate::web) async fn save(
             Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response())
         }
     }
+}
+
+/// `POST /routers/{id}/apply`
+pub(in crate::web) async fn apply(visit: Deciding, Path(id): Path<i64>) -> Result<Response, WebError> {
+    let router = router(&visit, id).await?;
+    apply_to(&visit, Subject::Router(router.id), &format!("/routers/{id}/attributes")).await
 }

@@ -11,7 +11,6 @@ use super::super::form::{Errors, Field, Typed, with_errors};
 use super::super::settings::{Typing, field, named};
 use super::super::visit::{Owning, Shell, Viewing, Visit};
 use super::hub::{Hub, router};
-use crate::domain::attribute::Subject;
 use crate::domain::router::Router;
 use crate::domain::setting::{Level, Levels, SETTINGS, Setting};
 
@@ -21,8 +20,6 @@ struct Page {
     shell: Shell,
     hub: Hub,
     rows: Vec<Row>,
-    /// Reply attributes of the router, `Name = value` each.
-    attributes: Vec<String>,
 }
 
 /// One setting of the router with its form.
@@ -66,10 +63,8 @@ async fn load(visit: &Visit, router: &Router, draft: Option<Draft<'_>>) -> Resul
         Row { setting, current, of_all, standing, field }
     });
     let rows = rows.collect();
-    let attributes = visit.reader().attributes(Subject::Router(router.id)).await?;
-    let attributes = attributes.iter().map(|one| format!("{} = {}", one.name(), one.value())).collect();
     let hub = Hub::of(visit, router, "/habits");
-    Ok(Page { shell: visit.shell("/routers").await?, hub, rows, attributes })
+    Ok(Page { shell: visit.shell("/routers").await?, hub, rows })
 }
 
 fn place(router: &Router, setting: &Setting) -> String {

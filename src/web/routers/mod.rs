@@ -47,7 +47,7 @@ pub(super) fn pages() -> Pages<WebState> {
         .route("/routers", get(page).post(settings::add))
         .route("/routers/new", get(settings::new_page))
         .route("/routers/{id}", get(overview::page))
-        .route("/routers/{id}/apply", post(overview::apply))
+        .route("/routers/{id}/apply", post(attributes::apply))
         .route("/routers/{id}/require", post(overview::require_signs))
         .route("/routers/{id}/old-secret/drop", post(overview::drop_old_secret))
         .route("/routers/{id}/boxes/{nas}/forget", post(overview::forget_signs))

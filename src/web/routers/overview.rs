@@ -15,7 +15,6 @@ use super::home::HomeLine;
 use super::hub::{Hub, router};
 use crate::clock::Timestamp;
 use crate::crypto::hex;
-use crate::domain::attribute::Subject;
 use crate::domain::id::NasId;
 use crate::domain::order::OrderState;
 use crate::domain::router::{Demand, Router, SecretAge, Signs, shown_origin};
@@ -24,7 +23,7 @@ use crate::gate::router_api::{ApiState, Menu};
 use crate::gate::watch::{Outsider, ShutOut};
 use crate::store::connection::Connection;
 use crate::store::cut::Cut;
-use crate::store::order::{Order, Whose};
+use crate::store::order::Order;
 use crate::store::router::NasLine;
 use crate::store::want::Want;
 use crate::text::one_line;
@@ -246,21 +245,6 @@ pub(in crate::web) async fn drop_old_secret(visit: Owning, Path(id): Path<i64>) 
     let router = router(&visit, id).await?;
     let dropped = visit.gate().drop_old_secret(&visit.actor(), router.id).await;
     visit.report(dropped, "The old secret is not taken any more.", &format!("/routers/{id}")).await
-}
-
-/// `POST /routers/{id}/apply`
-pub(in crate::web) async fn apply(visit: Deciding, Path(id): Path<i64>) -> Result<Response, WebError> {
-    let router = router(&visit, id).await?;
-    let whose = Whose::Of(Subject::Router(router.id));
-    let applied = visit.gate().apply_attributes(&visit.actor(), whose).await;
-    let text = match &applied {
-        Ok(1) => "One running connection is being changed; the page Sessions shows what the router says.".to_owned(),
-        Ok(count) => {
-            format!("{count} running connections are being changed; the page Sessions shows what the router says.")
-        }
-        Err(_) => String::new(),
-    };
-    visit.report(applied, text, &format!("/routers/{id}")).await
 }
 
 /// Who is to be shut out.
