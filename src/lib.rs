@@ -12,7 +12,7 @@
 //! | state | [`config`] | `radius.toml` as already valid values |
 //! | | [`store`] | SQL, one file per noun; `Store` changes (for `gate` alone), `Reader` only reads |
 //! | cases | [`gate`] | the use cases; owns the caches and the outward ports |
-//! | edges | [`radius`] | UDP server and RadSec, duplicate table, packet ↔ domain, Disconnect client, forwarding to home servers |
+//! | edges | [`radius`] | UDP server and RadSec, duplicate table, packet ↔ domain, Disconnect and CoA client, forwarding to home servers |
 //! | | [`routeros`] | one kept connection per router to its RouterOS API: its menus, the doctor, the set-up script |
 //! | | [`telegram`] | messages out, updates in |
 //! | | [`web`] | pages for operators, log-in, health and metrics |
@@ -32,7 +32,8 @@
 //! * **Telegram answer**: [`telegram::Poller`] → [`gate::ports::Updates::handle`]: one transaction with the update's id →
 //!   `gate::update` → `gate::answer` → [`domain::session::Session::apply`] → the outbox edits the message ([`telegram::Sender`] delivers).
 //! * **Expiry**: `gate::lifecycle` sleeps to the next due time or to a wake-up → apply → what is wanted on the router is
-//!   stored → `gate::enforce` sends Disconnect-Requests ([`radius::Cutters`]) until accounting proves the end.
+//!   stored → `gate::enforce` sends Disconnect-Requests ([`radius::Cutters`]) until accounting proves the end. What a running
+//!   connection is to be changed to goes the same way, as an order (`gate::order`, CoA-Request).
 //! * **Operator's click**: route in [`web`] (or [`cli`]) → role and origin are checked → `gate::admin`, where every change is
 //!   audited → 303 with a flash. Pages read through [`store::Reader`] and never write.
 //!
@@ -51,7 +52,7 @@
 //!
 //! # Deliberately absent
 //!
-//! Pages for groups, backup and restore: their tables and rooms are here, their work is not.
+//! Backup and restore: their tables and rooms are here, their work is not.
 
 pub mod app;
 pub mod cli;

@@ -28,6 +28,7 @@ pub struct Metrics {
     registry: Registry,
     drops: Family<Labels, Counter<u64, AtomicU64>>,
     refusals: Family<Labels, Counter<u64, AtomicU64>>,
+    amended: Family<Labels, Counter<u64, AtomicU64>>,
     /// Datagrams received on the authentication and accounting ports.
     pub datagrams: Counter,
     /// Access-Accepts.
@@ -40,10 +41,12 @@ pub struct Metrics {
     pub records: Counter,
     /// Transactions that those took.
     pub record_groups: Counter,
-    /// Attempts that were not written because the queue was full.
+    /// Attempts that were not written: the queue was full, or one name had too many.
     pub attempts_lost: Counter,
     /// Disconnect-Requests sent.
     pub disconnects: Counter,
+    /// CoA-Requests sent.
+    pub amendments: Counter,
     /// Messages delivered to Telegram.
     pub messages: Counter,
     /// Open connections, as of the last minute.
@@ -78,6 +81,12 @@ impl Metrics {
         let radsec_ends = Family::default();
         let ends = "Connections over TLS that ended or were not taken, by reason";
         registry.register("radsec_ended", ends, radsec_ends.clone());
+        let amended = Family::default();
+        registry.register(
+            "coa_answers",
+            "Answers to CoA-Requests: ack, the Error-Cause of a NAK, or silence",
+            amended.clone(),
+        );
         let mut counter = |name: &str, help: &str| {
             let counter = Counter::default();
             registry.register(name, help, counter.clone());
@@ -89,8 +98,12 @@ impl Metrics {
         let duplicates = counter("duplicates", "Duplicate requests answered with the same bytes");
         let records = counter("accounting_records", "Accounting records acknowledged");
         let record_groups = counter("accounting_groups", "Transactions that the accounting records took");
-        let attempts_lost = counter("attempts_lost", "Log-in attempts not written because the queue was full");
+        let attempts_lost = counter(
+            "attempts_lost",
+            "Log-in attempts not written: the queue was full, or one name had more than 60 in a minute",
+        );
         let disconnects = counter("disconnects", "Disconnect-Requests sent");
+        let amendments = counter("coa_requests", "CoA-Requests sent");
         let messages = counter("telegram_messages", "Messages delivered to Telegram");
         let radsec_packets = counter("radsec_packets", "Packets received over TLS");
         let mut gauge = |name: &str, help: &str| {
@@ -107,6 +120,7 @@ impl Metrics {
             registry,
             drops,
             refusals,
+            amended,
             datagrams,
             accepts,
             rejects,
@@ -115,6 +129,7 @@ impl Metrics {
             record_groups,
             attempts_lost,
             disconnects,
+            amendments,
             messages,
             connections,
             outbox,
@@ -150,6 +165,21 @@ impl Metrics {
     pub fn refused(&self, reason: &'static str) {
         self.rejects.inc();
         self.refusals.get_or_create(&Labels { reason: Word(reason) }).inc();
+    }
+
+    /// How many dials were refused for `reason`.
+    pub fn refusals(&self, reason: &'static str) -> u64 {
+        self.refusals.get_or_create(&Labels { reason: Word(reason) }).get()
+    }
+
+    /// A router answered a CoA-Request, or did not; `word` is `ack`, an Error-Cause in words, or `silence`.
+    pub fn amended(&self, word: &'static str) {
+        self.amended.get_or_create(&Labels { reason: Word(word) }).inc();
+    }
+
+    /// How many CoA-Requests were answered by `word`.
+    pub fn amended_by(&self, word: &'static str) -> u64 {
+        self.amended.get_or_create(&Labels { reason: Word(word) }).get()
     }
 
     /// Prometheus text (OpenMetrics).

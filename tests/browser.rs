@@ -11,6 +11,7 @@ use std::time::Duration;
 use radgram::crypto::hex;
 use radgram::domain::account::Source;
 use radgram::domain::api::Trust;
+use radgram::domain::attribute::Subject;
 use radgram::domain::credential::Credential;
 use radgram::domain::session::{EndReason, State};
 use radgram::domain::user::UserState;
@@ -50,6 +51,19 @@ async fn an_operator_approves_binds_grants_and_ends() {
     assert!(!matches!(entry.credential, Credential::None));
     let (session, _) = reader.sessions_of(boris, 1).await.unwrap().remove(0);
     assert!(matches!(session.state, State::Ended { reason: EndReason::ByOperator, .. }), "{session:?}");
+}
+
+#[tokio::test]
+async fn an_owner_says_something_of_a_group_and_sees_why_it_holds() {
+    let site = Site::start().await;
+    let ann = site.account("ann", None).await;
+    site.account("bob", None).await;
+    site.router("office", "192.0.2.1").await;
+    run("groups.mjs", &[&site.address, "root", PASSWORD]).await;
+    let reader = site.store.reader();
+    assert_eq!(reader.groups().await.unwrap(), []);
+    let own = reader.attributes(Subject::Account(ann)).await.unwrap();
+    assert_eq!(own.iter().map(|one| one.value()).collect::<Vec<_>>(), ["boss"]);
 }
 
 /// The password of the API user; in no page ever.

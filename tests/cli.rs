@@ -203,8 +203,19 @@ fn the_master_key_is_its_owners_alone_and_never_replaced() {
 #[test]
 fn every_noun_is_listed_as_table_and_json() {
     let office = Office::new();
-    for noun in ["operator", "user", "account", "router", "session", "connection", "attempt", "guess", "alarm", "audit"]
-    {
+    for noun in [
+        "operator",
+        "user",
+        "account",
+        "group",
+        "router",
+        "session",
+        "connection",
+        "attempt",
+        "guess",
+        "alarm",
+        "audit",
+    ] {
         let table = office.done(&format!("{noun} list"));
         assert_eq!(table.lines().count(), 1, "{table}");
         assert_eq!(office.json(&format!("{noun} list")), serde_json::json!([]));
@@ -220,6 +231,9 @@ fn what_does_not_exist_is_refused_by_name() {
         "account enable ann",
         "session end ann",
         "router remove r",
+        "group remove staff",
+        "group attribute staff Filter-Id=a.in",
+        "setting set session_hours 2 --group staff",
         "operator remove o",
         "connection cut 1",
         "guess lift 1",
@@ -283,6 +297,30 @@ fn a_router_is_added_changed_and_removed() {
 }
 
 #[test]
+fn a_secret_is_changed_with_the_old_one_kept_and_routers_share_an_address() {
+    let office = Office::new();
+    office.done_with("router add hq --address 192.0.2.1", SECRET);
+    assert!(office.refused_with("router add branch --address 192.0.2.1", SECRET).contains("NAS-Identifier"));
+    let said = office.done_with("router add branch --address 192.0.2.1 --nas-identifier branch-7", SECRET);
+    assert!(said.contains("192.0.2.1 as branch-7"), "{said}");
+    assert_eq!(office.json("router list")[0]["nas_identifier"], "branch-7");
+    assert!(office.refused("router set branch --nas-identifier=").contains("the address is that of router hq"));
+    office.done("router set branch --nas-identifier branch-8");
+
+    let said = office.done_with("router secret hq --keep-old 24h", "another-secret");
+    assert!(said.contains("the old one is taken, too"), "{said}");
+    assert!(office.refused_with("router secret hq --keep-old 24h", "another-secret").contains("this secret already"));
+    office.done("router secret hq --drop-old");
+    assert!(office.refused("router secret hq --drop-old").contains("no old secret"));
+    assert_eq!(office.json("router nas list"), serde_json::json!([]));
+    assert!(office.refused("router nas reset 7").contains("there is no box 7"));
+    assert!(office.refused("connection apply 7").contains("no such connection"));
+    assert!(office.done("router attribute hq --apply").contains("no connection runs there"));
+    office.done("setting set coa_session_timeout from_now --router hq");
+    assert!(office.refused("setting set coa_session_timeout sometimes --router hq").contains("from_start"));
+}
+
+#[test]
 fn reply_attributes_are_listed_set_and_taken_away() {
     let office = Office::new();
     office.done_with("router add r --address 192.0.2.1", SECRET);
@@ -303,7 +341,7 @@ fn reply_attributes_are_listed_set_and_taken_away() {
     office.done("router attribute r Mikrotik-Rate-Limit=10M/20M");
     assert_eq!(office.json("router list")[0]["attributes"][0]["value"], "10M/20M");
     for (typed, says) in [
-        ("Mikrotik-Rate-Limit=fast", "radgram: Mikrotik-Rate-Limit: expected rx/tx"),
+        ("Mikrotik-Rate-Limit=fast", "radgram: Mikrotik-Rate-Limit: expected rx[/tx]"),
         ("Framed-IP-Address=ten", "radgram: Framed-IP-Address: expected an address like 192.0.2.1"),
         ("Session-Timeout=60", "radgram: Session-Timeout cannot be set: radgram sets it itself"),
         ("No-Such=1", "radgram: No-Such: no attribute has this name"),
@@ -314,6 +352,76 @@ fn reply_attributes_are_listed_set_and_taken_away() {
         assert!(message.starts_with(says), "{message}");
     }
     assert!(office.refused("account attribute bob A=1").contains("no account is named"));
+}
+
+#[test]
+fn a_group_is_added_filled_and_removed() {
+    let office = Office::new();
+    office.done_with("router add r --address 192.0.2.1", SECRET);
+    for name in ["ann", "bob", "carl"] {
+        office.done(&format!("account add {name}"));
+    }
+    assert!(office.done("group add staff").starts_with("group staff is added"));
+    assert!(office.refused("group add STAFF").contains("taken"));
+    assert!(office.refused("group add none").contains("no group"));
+    assert_eq!(office.done("account group ann staff"), "account ann is in group staff\n");
+    assert_eq!(office.refused("account group ann Staff"), "radgram: account ann is in group staff already\n");
+    assert_eq!(office.done("account group ann bob carl staff"), "3 accounts are in group staff, 2 of them newly\n");
+    assert!(office.refused("account group bob zoe none").contains("no account is named \"zoe\""));
+    assert!(office.refused("account group bob guests").contains("no group is named \"guests\""));
+    assert_eq!(office.run("account group ann").code, Some(2));
+    assert_eq!(office.done("account group carl none"), "account carl is in no group\n");
+
+    let said = office.done("group attribute staff Mikrotik-Group=staff Tunnel-Type:1=L2TP Tunnel-Type:2=PPTP");
+    assert_eq!(said, "group staff: Mikrotik-Group = staff, Tunnel-Type = :1:L2TP, Tunnel-Type = :2:PPTP\n");
+    office.done("group attribute staff Tunnel-Type=");
+    assert!(
+        office
+            .refused("group attribute staff Filter-Id=.in")
+            .contains("Filter-Id: expected the name of a firewall chain")
+    );
+    office.done("account attribute ann Framed-IP-Address=10.8.0.77");
+    office.done("router attribute r Mikrotik-Group=all Idle-Timeout=600");
+    let expected = serde_json::json!([
+        {"name": "Framed-IP-Address", "value": "10.8.0.77", "of": "account", "said": true},
+        {"name": "Mikrotik-Group", "value": "staff", "of": "group", "said": true},
+        {"name": "Mikrotik-Group", "value": "all", "of": "router", "said": false},
+        {"name": "Idle-Timeout", "value": "600", "of": "router", "said": true},
+    ]);
+    assert_eq!(office.json("account attribute ann --on r"), expected);
+    assert!(office.done("account attribute ann --on r").contains("no: a nearer level has the name"));
+    assert_eq!(office.run("account attribute ann Idle-Timeout=5 --on r").code, Some(2));
+
+    office.done("setting set session_hours 2 --group staff");
+    assert!(office.refused("setting set poll_seconds 5 --group staff").contains("for the whole system only"));
+    assert_eq!(office.run("setting list --group staff --account ann").code, Some(2));
+    let of = |line: &str| {
+        let settings = office.json(line);
+        let hours = settings.as_array().unwrap().iter().find(|setting| setting["name"] == "session_hours").unwrap();
+        format!("{} of {}", hours["value"], hours["set_for"]).replace('"', "")
+    };
+    assert_eq!(of("setting list --group staff"), "2 of group");
+    assert_eq!(
+        (of("setting list --account ann"), of("setting list --account carl")),
+        ("2 of group".into(), "24 of default".into())
+    );
+    office.done("setting set session_hours 1 --account ann");
+    assert_eq!(of("setting list --account ann"), "1 of account");
+
+    office.done("group rename staff Team");
+    let expected = serde_json::json!([{
+        "name": "Team",
+        "accounts": 2,
+        "attributes": [{"name": "Mikrotik-Group", "value": "staff"}],
+        "settings": [{"name": "session_hours", "value": "2"}],
+    }]);
+    assert_eq!(office.json("group list"), expected);
+    assert!(office.done("group list").contains("session_hours = 2"));
+    assert_eq!(office.json("account list")[1]["group"], "Team");
+    assert!(office.done("account list").lines().next().unwrap().contains("GROUP"));
+    assert_eq!(office.done("group remove team"), "group Team is removed; accounts left without a group: 2\n");
+    assert_eq!(office.json("account list")[1]["group"], serde_json::Value::Null);
+    assert_eq!(of("setting list --account bob"), "24 of default");
 }
 
 #[test]

@@ -10,14 +10,18 @@ mod world;
 use std::sync::Arc;
 use std::time::Duration;
 
+use radgram::domain::attribute::Subject;
 use radgram::domain::id::SessionId;
+use radgram::domain::order::OrderState;
 use radgram::domain::policy::WithoutSession;
 use radgram::domain::session::State;
+use radgram::domain::setting::Level;
 use radgram::domain::user::UserStep;
 use radgram::gate::directory::Found;
 use radgram::gate::{BotState, Gate};
+use radgram::proto::radius::{Packet, VendorType};
 use radgram::secret::Secret;
-use radgram::sim::router::{Cause, DialOutcome, DisconnectHabit, StartNotice};
+use radgram::sim::router::{Cause, ChangeHabit, DialOutcome, DisconnectHabit, StartNotice};
 use radgram::sim::telegram::Outage;
 use sqlx::PgPool;
 use tokio::time::Instant;
@@ -107,6 +111,42 @@ async fn an_end_on_one_holds_on_the_other() {
     let done = Instant::now();
     while !matches!(world.dial().await, DialOutcome::Rejected { .. }) {
         assert!(done.elapsed() < HOLDS_WITHIN, "the first still accepts");
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+#[tokio::test]
+async fn what_is_said_of_a_group_on_one_holds_on_the_other() {
+    let (world, second) = two().await;
+    let (gate, account) = (world.gate(), world.account("ann").await);
+    grant(gate, &world).await;
+    connected(&world, &second).await;
+    // Each is committed on the first, and the second is dialled at once.
+    let group = gate.add_group(&ADMIN, "staff").await.unwrap();
+    let profile = |name: &str| [("Mikrotik-Group".to_owned(), name.to_owned())];
+    gate.set_attributes(&ADMIN, Subject::Group(group), &profile("staff")).await.unwrap();
+    gate.put_into_group(&ADMIN, &[account], Some(group)).await.unwrap();
+    profiled_within_the_limit(&second, Some("staff"), Instant::now()).await;
+    gate.set_attributes(&ADMIN, Subject::Group(group), &profile("others")).await.unwrap();
+    profiled_within_the_limit(&second, Some("others"), Instant::now()).await;
+    gate.set_setting(&ADMIN, "routers", Level::Group(group.0), "office").await.unwrap();
+    shut_within_the_limit(&second, Instant::now()).await;
+    gate.remove_group(&ADMIN, group).await.unwrap();
+    profiled_within_the_limit(&second, None, Instant::now()).await;
+}
+
+/// Dials through the second until its tunnel has this PPP profile; holds the time since `done` to the limit.
+async fn profiled_within_the_limit(second: &Second, profile: Option<&str>, done: Instant) {
+    loop {
+        let asked_at = Instant::now();
+        let outcome = second.dial().await;
+        assert!(asked_at.duration_since(done) < HOLDS_WITHIN, "still {outcome:?} after {HOLDS_WITHIN:?}");
+        if let DialOutcome::Connected(tunnel) = outcome {
+            let accept = Packet::parse(tunnel.accept()).unwrap();
+            if accept.vendor(VendorType::MIKROTIK_GROUP) == profile.map(str::as_bytes) {
+                return;
+            }
+        }
         tokio::time::sleep(PAUSE).await;
     }
 }
@@ -323,4 +363,26 @@ async fn grant_and_end(world: &World, gate: &Gate, times: usize) {
         let session = gate.grant_session(&ADMIN, account, hours(2)).await.unwrap();
         gate.end_session(&ADMIN, session).await.unwrap();
     }
+}
+
+#[tokio::test]
+async fn an_extension_on_one_is_told_by_the_other_to_its_router_if_the_first_dies() {
+    let (mut world, second) = two().await;
+    world.set("coa_session_timeout", "from_start").await;
+    grant(world.gate(), &world).await;
+    let tunnel = connected(&world, &second).await;
+    second.router.treat_changes(ChangeHabit::Ignore);
+    let session = world.session().await.unwrap();
+    world.gate().extend_session(&ADMIN, session.id, hours(6)).await.unwrap();
+    world.crash().await;
+    second.router.treat_changes(ChangeHabit::Obey);
+    // What the dead one led lapses.
+    world.after(Duration::from_secs(16));
+    let until = session.until + hours(6);
+    world.until("the router knows the new end", || async { tunnel.expires() == Some(until) }).await;
+    let settled = || async {
+        let orders = second.gate().reader().orders().await.unwrap();
+        orders.iter().all(|order| order.state == OrderState::Acknowledged) && orders.len() == 1
+    };
+    world.until("it is written down once", settled).await;
 }

@@ -9,8 +9,11 @@ use std::time::Duration;
 
 use edge::{CALLER, Client, Edge, LOCALHOST, access, checked, named, pap, random, secret, start};
 use radgram::clock::Clock;
+use radgram::domain::audit::Actor;
 use radgram::domain::session::{EndReason, State};
+use radgram::domain::setting::Level;
 use radgram::gate::ports::{CutOutcome, Cutter, Target};
+use radgram::proto::radius::dialer::{self, Dialer, Nonces};
 use radgram::proto::radius::{AttributeType, Code, Opening, Packet, PacketBuilder, SharedSecret, Signature, sign};
 use radgram::radius::Cutters;
 use radgram::secret::Secret;
@@ -145,7 +148,7 @@ async fn forged_log_ins_are_dropped_and_counted() {
     client.is_not_answered(edge.auth, &request[..30]).await;
     assert_eq!(edge.drops("truncated"), 1);
     client.is_not_answered(edge.auth, b"").await;
-    assert_eq!(edge.drops("short"), 1);
+    assert_eq!(edge.drops("empty"), 1);
     client.is_not_answered(edge.acct, &request).await;
     client.is_not_answered(edge.auth, &start(SIGNED, &secret(), named)).await;
     assert_eq!(edge.drops("wrong_code"), 2);
@@ -171,7 +174,8 @@ async fn a_signature_is_demanded_as_the_router_is_configured() {
     old.is_not_answered(edge.auth, &proxied).await;
     assert_eq!(edge.drops("proxy_state_unsigned"), 1);
     let eap = |opening| {
-        pap(opening, "User", "clientPass", |packet| {
+        access(opening, &random(), &secret(), |packet| {
+            packet.push(AttributeType::USER_NAME, b"User").unwrap();
             packet.push(AttributeType::EAP_MESSAGE, &[2, 1, 0, 5, 1]).unwrap();
         })
     };
@@ -318,6 +322,7 @@ async fn a_connection_is_ended_on_its_router() {
         router: router.incoming_addr().unwrap(),
         server: Some(LOCALHOST),
         secret: Secret::new(edge::SECRET),
+        habits: radgram::domain::habits::CoaHabits::default(),
         nas_ip: Some(LOCALHOST),
         user_name: b"User".to_vec(),
         acct_session_id: tunnel.acct_session_id().to_owned(),
@@ -339,4 +344,36 @@ async fn it_stops_when_it_is_told() {
     edge.cancel.cancel();
     edge.tracker.close();
     edge.tracker.wait().await;
+}
+
+/// Who logs in to the router itself (Winbox, SSH, WebFig, API) by RADIUS says Service-Type Login, Administrative or NAS Prompt.
+#[tokio::test]
+async fn whoever_logs_in_to_the_router_itself_is_refused_whatever_the_services() {
+    let edge = Edge::start().await;
+    let client = Client::new(LOCALHOST).await;
+    let password = Secret::new("clientPass");
+    for services in ["vpn", "vpn_and_ipsec"] {
+        let level = Level::Router(edge.hq.0);
+        edge.gate.set_setting(&Actor::CommandLine, "services", level, services).await.unwrap();
+        while edge.gate.directory().habits(edge.hq).services.word() != services {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        for method in [dialer::Method::Pap, dialer::Method::Chap, dialer::Method::MsChapV1, dialer::Method::MsChapV2] {
+            for (service, expected) in
+                [(2, Code::ACCESS_ACCEPT), (1, Code::ACCESS_REJECT), (6, Code::ACCESS_REJECT), (7, Code::ACCESS_REJECT)]
+            {
+                let nonces =
+                    Nonces { authenticator: random(), identifier: 1, challenge: random(), peer_challenge: random() };
+                let dialer = Dialer { name: b"User", password: &password, method, nonces: &nonces };
+                let request = access(SIGNED, &nonces.authenticator, &secret(), |packet| {
+                    packet.push_integer(AttributeType::SERVICE_TYPE, service).unwrap();
+                    named(packet);
+                    packet.push(AttributeType::CALLING_STATION_ID, CALLER.as_bytes()).unwrap();
+                    dialer.push(packet, &secret()).unwrap();
+                });
+                let reply = client.ask(edge.auth, &request).await;
+                assert_eq!(checked(&reply, &request).0, expected, "{services} {method:?} Service-Type {service}");
+            }
+        }
+    }
 }

@@ -263,7 +263,7 @@ async fn only_the_acknowledgement_of_a_success_lets_in() {
     let failed = Eap::Response { identifier: told.asked().0, method: Method::MSCHAPV2, data: &[4] }.to_bytes();
     nas.say(&failed, &told).await.rejected();
     let reasons: Vec<_> = attempts(&edge, 4).await.into_iter().filter_map(|attempt| attempt.reason).collect();
-    for expected in ["wrong_password", "no_proof", "eap_unwilling"] {
+    for expected in ["wrong_password", "bad_eap_proof", "eap_unwilling"] {
         assert!(reasons.iter().any(|reason| reason == expected), "{expected} in {reasons:?}");
     }
 }
@@ -277,7 +277,7 @@ async fn what_is_no_answer_gets_none() {
     let old = Eap::Response { identifier: 77, method: Method::MSCHAPV2, data: &[3] }.to_bytes();
     client.is_not_answered(edge.auth, &nas.request(&old, challenge.state.as_deref()).0).await;
     client.is_not_answered(edge.auth, &nas.request(&[2, 1, 0, 9, 1], None).0).await;
-    assert_eq!((edge.drops("eap_out_of_turn"), edge.drops("bad_eap")), (1, 1));
+    assert_eq!((edge.drops("eap_out_of_turn"), edge.drops("eap_length")), (1, 1));
     // The log-in goes on as if nothing had been.
     let proof = nas.proof(&challenge);
     let told = nas.say(&proof.eap, &challenge).await;

@@ -4,74 +4,14 @@
 use radgram::crypto::{chap, hex, mppe, mschap};
 use radgram::dictionary::Dictionary;
 use radgram::proto::radius::{
-    AttributeType, Code, Malformed, Opening, Packet, PacketBuilder, SharedSecret, Signature, VendorId, VendorType,
-    hide, sign,
+    AttributeType, Code, Forged, Malformed, Opening, Packet, PacketBuilder, Signature, VendorId, VendorType, hide, sign,
 };
 use radgram::secret::Secret;
 
-/// One block of a file: a first line of kind and title, then `key: value` lines.
-struct Block<'a> {
-    title: &'a str,
-    fields: Vec<(&'a str, &'a str)>,
-}
+#[path = "support/blocks.rs"]
+mod blocks;
 
-impl<'a> Block<'a> {
-    fn kind(&self) -> &'a str {
-        self.title.split(' ').next().unwrap()
-    }
-
-    fn all(&self, key: &str) -> impl Iterator<Item = &'a str> {
-        self.fields.iter().filter(move |(found, _)| *found == key).map(|(_, value)| *value)
-    }
-
-    fn find(&self, key: &str) -> Option<&'a str> {
-        self.all(key).next()
-    }
-
-    #[track_caller]
-    fn text(&self, key: &str) -> &'a str {
-        self.find(key).unwrap_or_else(|| panic!("{}: no {key}", self.title))
-    }
-
-    #[track_caller]
-    fn octets<const N: usize>(&self, key: &str) -> [u8; N] {
-        array(self.text(key)).unwrap_or_else(|| panic!("{}: {key} is not {N} octets", self.title))
-    }
-
-    fn secret(&self) -> SharedSecret {
-        SharedSecret::new(Secret::new(self.text("secret")))
-    }
-
-    /// If the block has `key`, it must say `expected`.
-    #[track_caller]
-    fn holds(&self, key: &str, expected: &[u8]) {
-        if let Some(text) = self.find(key) {
-            assert_eq!(text, hex::encode(expected), "{}: {key}", self.title);
-        }
-    }
-}
-
-fn array<const N: usize>(text: &str) -> Option<[u8; N]> {
-    hex::decode(text)?.try_into().ok()
-}
-
-fn blocks(file: &str) -> Vec<Block<'_>> {
-    let mut blocks: Vec<Block<'_>> = Vec::new();
-    let mut open = false;
-    for line in file.lines().filter(|line| !line.starts_with('#')) {
-        match (line.is_empty(), open, line.split_once(':')) {
-            (true, _, _) => open = false,
-            (false, true, Some((key, value))) => blocks.last_mut().unwrap().fields.push((key, value.trim_start())),
-            (false, true, None) => panic!("not a field: {line}"),
-            (false, false, _) => {
-                open = true;
-                blocks.push(Block { title: line, fields: Vec::new() });
-            }
-        }
-    }
-    assert!(!blocks.is_empty());
-    blocks
-}
+use blocks::{Block, array, blocks};
 
 #[test]
 fn algorithms() {
@@ -84,6 +24,7 @@ fn algorithms() {
             "mppe-key" => mppe_key(&block),
             "user-password" => user_password(&block),
             "vendor-attribute" => ms_chap_error(&block),
+            "forged" => forged(&block),
             other => panic!("unknown kind {other}"),
         }
     }
@@ -117,6 +58,19 @@ fn mschap_v1(block: &Block<'_>) {
     block.holds("nt-hash", &nt_hash);
     block.holds("nt-hash-hash", &mschap::nt_hash_hash(&nt_hash));
     assert!(mschap::proves_v1(&block.octets("challenge"), &nt_hash, &block.octets("nt-response")), "{}", block.title);
+    if block.find("attribute").is_some() {
+        // Identifier, flags (the NT response counts), no LM response, NT response.
+        let value: [u8; 50] = block.octets("attribute");
+        block.holds("nt-response", &value[26..]);
+        assert_eq!((value[1], &value[2..26]), (1, &[0; 24][..]), "{}", block.title);
+    }
+}
+
+/// A reply that another secret, or nobody, has signed.
+fn forged(block: &Block<'_>) {
+    let octets = hex::decode(block.text("hex")).unwrap();
+    let checked = sign::check_reply(&Packet::parse(&octets).unwrap(), &block.octets("answers"), &block.secret());
+    assert_eq!(checked, Err(Forged::Authenticator), "{}", block.title);
 }
 
 fn chap_mppe_keys(block: &Block<'_>) {

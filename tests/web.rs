@@ -15,11 +15,12 @@ use reqwest::header::SET_COOKIE;
 
 use site::{PASSWORD, SECRET, Site};
 
-const PAGES: [&str; 13] = [
+const PAGES: [&str; 14] = [
     "/",
     "/users",
     "/users/new",
     "/accounts",
+    "/groups",
     "/sessions",
     "/attempts",
     "/routers",
@@ -32,8 +33,19 @@ const PAGES: [&str; 13] = [
 ];
 
 /// The pages of one router, behind its own.
-const ROUTER_PAGES: [&str; 9] =
-    ["", "/rules", "/accounts", "/accounts/new", "/doctor", "/script", "/api", "/home", "/settings"];
+const ROUTER_PAGES: [&str; 11] = [
+    "",
+    "/rules",
+    "/accounts",
+    "/accounts/new",
+    "/attributes",
+    "/doctor",
+    "/script",
+    "/api",
+    "/home",
+    "/habits",
+    "/settings",
+];
 
 #[tokio::test]
 async fn the_first_page_says_how_to_make_the_first_owner() {
@@ -163,6 +175,7 @@ async fn every_page(site: &Site) {
     let router = site.router(nasty, "192.0.2.0/24").await;
     let account = site.account(nasty, Some(user)).await;
     site.account("spare", None).await;
+    let group = site.group(nasty, &[account]).await;
     let session = site.session(account, Some(user)).await;
     site.connection(router, account, Some(session), nasty, "<img src=x>").await;
     site.attempt(router, nasty, Some("no_session")).await;
@@ -172,7 +185,15 @@ async fn every_page(site: &Site) {
     let router_page = format!("/routers/{router}");
     let of_router = ROUTER_PAGES.map(|page| format!("{router_page}{page}"));
     let of_router = of_router.iter().map(String::as_str);
-    for path in PAGES.into_iter().chain([own.as_str()]).chain(of_router) {
+    let of_others = [
+        format!("{own}/settings"),
+        format!("/accounts/{account}"),
+        format!("/accounts/{account}/settings"),
+        format!("/groups/{group}"),
+        format!("/groups/{group}/settings"),
+    ];
+    let of_others = of_others.iter().map(String::as_str);
+    for path in PAGES.into_iter().chain([own.as_str()]).chain(of_router).chain(of_others) {
         browser.get(path).await.assert_page(&["<h1>", "</html>"]).assert_lacks(&[
             "<script",
             "<img",
@@ -194,7 +215,16 @@ async fn every_page(site: &Site) {
 async fn what_is_not_there_is_said_in_plain_words() {
     let site = Site::start().await;
     let mut browser = site.logged_in("root").await;
-    for path in ["/nowhere", "/users/99", "/routers/99", "/operators/99", "/static/nothing.css"] {
+    for path in [
+        "/nowhere",
+        "/users/99",
+        "/routers/99",
+        "/groups/99",
+        "/groups/99/settings",
+        "/accounts/99",
+        "/operators/99",
+        "/static/nothing.css",
+    ] {
         browser.get(path).await.assert_status(StatusCode::NOT_FOUND);
     }
     browser.get("/users/99").await.assert_has(&["There is no such user."]);
@@ -455,6 +485,24 @@ async fn everybody_is_found_in_a_long_list() {
         .assert_page(&["acc01000", "acc01099"])
         .assert_lacks(&["after=acc01099"]);
     browser.get("/accounts?q=acc01099").await.assert_page(&["1 of 1100"]);
+}
+
+#[tokio::test]
+async fn what_got_no_answer_is_shown_with_its_router_and_what_to_do() {
+    let site = Site::start().await;
+    site.router("office", "192.0.2.1").await;
+    let mut viewer = site.logged_in("vera").await;
+    viewer.get("/routers").await.assert_page(&["Packets without an answer", "None since the start, but for"]);
+    for _ in 0..3 {
+        site.gate.note_unanswered("192.0.2.1".parse().unwrap(), "bad_message_authenticator", "look at the secret");
+    }
+    let shown = ["192.0.2.1", "bad_message_authenticator", "<td data-label=\"Packets\">3</td>", "look at the secret"];
+    viewer.get("/routers").await.assert_page(&shown);
+    // For programs on this machine, and for nobody else.
+    let json = viewer.get("/unanswered").await;
+    json.assert_status(StatusCode::OK).assert_has(&["\"router\":\"office\"", "\"count\":3"]);
+    viewer.headers.insert("x-forwarded-for", "203.0.113.7".parse().unwrap());
+    viewer.get("/unanswered").await.assert_status(StatusCode::NOT_FOUND);
 }
 
 #[tokio::test]

@@ -577,3 +577,145 @@ async fn a_certificate_is_given_compared_shown_and_taken_away() {
     viewer.get("/routers/1/radsec").await.assert_forbidden();
     viewer.post("/routers/1/radsec/trust", &[("fingerprint", &*print)]).await.assert_forbidden();
 }
+
+#[tokio::test]
+async fn what_is_peculiar_to_a_router_is_set_on_its_own_page() {
+    let site = Site::start().await;
+    site.router("office", "192.0.2.1").await;
+    let mut browser = site.logged_in("root").await;
+    browser.get("/routers/1/habits").await.assert_page(&["coa_session_timeout", "For all routers: off.", "services"]);
+    let set = browser.post("/routers/1/habits/coa_session_timeout", &[("value", "from_now")]).await;
+    set.assert_redirect("/routers/1/habits#coa_session_timeout");
+    browser.get("/routers/1/habits").await.assert_page(&["Its own: from_now", "As for all routers"]);
+    let wrong = browser.post("/routers/1/habits/hold_seconds", &[("value", "999")]).await;
+    wrong.assert_form(&["value=\"999\"", "expected a whole number of seconds from 1 to 170"]);
+    let cleared = browser.post("/routers/1/habits/coa_session_timeout/clear", &[]).await;
+    cleared.assert_redirect("/routers/1/habits#coa_session_timeout");
+    browser.get("/routers/1/habits").await.assert_page(&["is as for all routers again"]).assert_lacks(&["Its own"]);
+    // Of a setting that is not a router's, nothing.
+    assert_eq!(browser.post("/routers/1/habits/session_hours", &[("value", "8")]).await.status, StatusCode::NOT_FOUND);
+    let mut viewer = site.logged_in("vera").await;
+    viewer.get("/routers/1/habits").await.assert_page(&["coa_session_timeout"]).assert_lacks(&["<button>Save"]);
+    viewer.post("/routers/1/habits/coa_session_timeout", &[("value", "off")]).await.assert_forbidden();
+}
+
+#[tokio::test]
+async fn what_is_known_of_boxes_is_shown_and_forgotten_and_signing_is_required() {
+    let site = Site::start().await;
+    let id = site.router("office", "192.0.2.1").await;
+    let mut browser = site.logged_in("root").await;
+    let mut tx = site.store.begin().await.unwrap();
+    let key = radgram::domain::router::NasKey {
+        router: id,
+        address: "192.0.2.1".parse().unwrap(),
+        identifier: HOSTILE.to_owned(),
+    };
+    let nas = tx.nas(&key, site.clock.now()).await.unwrap().id;
+    tx.commit(site.clock.now()).await.unwrap();
+    browser.get("/routers/1").await.assert_page(&["not seen yet"]).assert_lacks(&["Require signed requests"]);
+    browser.post("/routers/1/require", &[]).await.assert_redirect("/routers/1");
+    browser.get("/routers/1").await.assert_page(&["Not every box of the router was seen to sign"]);
+    let learn = async || {
+        let mut tx = site.store.begin().await.unwrap();
+        tx.mark_signs(nas, site.clock.now()).await.unwrap();
+        tx.commit(site.clock.now()).await.unwrap();
+    };
+    learn().await;
+    browser
+        .get("/routers/1")
+        .await
+        .assert_page(&["Require signed requests", "Forget that it signs"])
+        .assert_lacks(&["<script"]);
+    let forget = format!("/routers/1/boxes/{nas}/forget");
+    site.logged_in("olga").await.post(&forget, &[]).await.assert_forbidden();
+    browser.post(&forget, &[]).await.assert_redirect("/routers/1#boxes");
+    browser.get("/routers/1").await.assert_page(&["not seen yet", "Forgotten"]);
+    learn().await;
+    browser.post("/routers/1/require", &[]).await.assert_redirect("/routers/1");
+    assert_eq!(stored(&site, id).await.message_authenticator, Demand::Require);
+    browser
+        .get("/routers/1")
+        .await
+        .assert_page(&["required from now on"])
+        .assert_lacks(&["Require signed requests", "BlastRADIUS"]);
+    let audit = browser.get("/audit").await;
+    audit.assert_page(&["forget signs", "message_authenticator = require"]);
+
+    let mut form =
+        vec![("name", "office"), ("address", "192.0.2.1"), ("coa_port", "3799"), ("message_authenticator", "off")];
+    browser.post("/routers/1/settings", &form).await.assert_redirect("/routers/1");
+    browser.get("/routers/1").await.assert_page(&["BlastRADIUS", "require-message-auth=yes-for-request-resp"]);
+
+    // Another secret, and the old one beside it for a while.
+    form.push(("keep_old", "24"));
+    browser
+        .post("/routers/1/settings", &form)
+        .await
+        .assert_form(&["to keep the old secret for a while, type the new one"]);
+    form.push(("secret", "another-secret"));
+    browser.post("/routers/1/settings", &form).await.assert_redirect("/routers/1");
+    let page = browser.get("/routers/1").await;
+    let page =
+        page.assert_page(&["Its secret is being changed", "Not yet seen with the new one", "the old one</span>"]);
+    page.assert_lacks(&[SECRET, "another-secret"]);
+    let router = stored(&site, id).await;
+    assert_eq!(router.old_secret.map(|old| old.secret), Some(Secret::new(SECRET)));
+    browser.post("/routers/1/old-secret/drop", &[]).await.assert_redirect("/routers/1");
+    browser.get("/routers/1").await.assert_page(&["not taken any more"]).assert_lacks(&["Its secret is being changed"]);
+    assert_eq!(stored(&site, id).await.old_secret, None);
+}
+
+#[tokio::test]
+async fn routers_behind_one_address_have_names() {
+    let site = Site::start().await;
+    site.router("office", "192.0.2.1").await;
+    let mut browser = site.logged_in("root").await;
+    let branch = |identifier| {
+        [
+            ("name", "branch"),
+            ("address", "192.0.2.1"),
+            ("nas_identifier", identifier),
+            ("secret", SECRET),
+            ("coa_port", "3799"),
+            ("message_authenticator", "auto"),
+        ]
+    };
+    browser.post("/routers", &branch("")).await.assert_form(&["told apart by their NAS-Identifier"]);
+    browser.post("/routers", &branch("branch-7")).await.assert_redirect("/routers/2/script");
+    browser.get("/routers").await.assert_page(&["192.0.2.1 as branch-7"]);
+    browser.get("/routers/2/settings").await.assert_page(&["value=\"branch-7\""]);
+}
+
+#[tokio::test]
+async fn running_connections_are_told_and_what_the_router_says_is_shown() {
+    let site = Site::start().await;
+    let id = site.router("office", "192.0.2.1").await;
+    let account = site.account("ann", None).await;
+    let mut browser = site.logged_in("olga").await;
+    browser.post("/routers/1/apply", &[]).await.assert_redirect("/routers/1/attributes");
+    browser.get("/routers/1/attributes").await.assert_page(&["No connection runs there"]);
+    let session = site.session(account, None).await;
+    site.connection(id, account, Some(session), "ann", "203.0.113.7").await;
+    browser.post("/connections/1/apply", &[]).await.assert_redirect("/sessions");
+    browser.get("/sessions").await.assert_page(&["Change of attributes: pending"]);
+    let order = site.store.reader().orders().await.unwrap().remove(0);
+    let mut tx = site.store.begin().await.unwrap();
+    let outcome = "refused with Error-Cause 401 (unsupported attribute)";
+    let refused = radgram::domain::order::OrderState::Refused;
+    assert!(tx.finish_order(&order, refused, outcome, site.clock.now()).await.unwrap());
+    tx.set_runs_until(order.connection, site.clock.now() + Duration::from_secs(3600)).await.unwrap();
+    tx.commit(site.clock.now()).await.unwrap();
+    browser.get("/sessions").await.assert_page(&[
+        outcome,
+        "<small class=\"error\">Change of attributes",
+        "router hangs up",
+    ]);
+    browser.post("/routers/1/apply", &[]).await.assert_redirect("/routers/1/attributes");
+    browser.get("/routers/1/attributes").await.assert_page(&["One running connection is being changed"]);
+    browser.post("/accounts/1/attributes/apply", &[]).await.assert_redirect("/accounts/1");
+    browser
+        .get("/accounts/1")
+        .await
+        .assert_page(&["One running connection is being changed", "Apply to running connections"]);
+    site.logged_in("vera").await.post("/connections/1/apply", &[]).await.assert_forbidden();
+}

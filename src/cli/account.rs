@@ -11,6 +11,9 @@ use super::output::{Line, Out};
 use super::{Failure, ListArgs, import, input};
 use crate::domain::account::{Holder, Lock, Source, Switch};
 use crate::domain::attribute::{ReplyAttributes, Subject};
+use crate::domain::group::NO_GROUP;
+use crate::domain::id::AccountId;
+use crate::gate::PUT_AT_ONCE;
 use crate::store::account::{AccountLine, PasswordKept};
 
 #[derive(Debug, Subcommand)]
@@ -57,10 +60,22 @@ pub(super) enum Command {
         /// Whether it is a machine's.
         mark: Mark,
     },
+    /// Put accounts into a group, whose attributes and settings they take where they have none of their own.
+    Group {
+        /// The accounts' user names.
+        #[arg(required = true, value_name = "USERNAME")]
+        usernames: Vec<String>,
+        /// The group's name; `none` takes them out of the one they are in.
+        #[arg(required = true)]
+        group: String,
+    },
     /// What an Access-Accept says of an account: list it, or change it.
     Attribute {
         #[command(flatten)]
         which: Which,
+        /// List what a log-in on this router gets in all, and whose word each is: the account's, its group's or the router's.
+        #[arg(long, value_name = "ROUTER", conflicts_with_all = ["pairs", "clear"])]
+        on: Option<String>,
         #[command(flatten)]
         change: attribute::Change,
     },
@@ -124,7 +139,12 @@ pub(super) async fn run(desk: &Desk, command: Command) -> Result<(), Failure> {
         }
         Command::Source { which, source } => set_source(desk, &which, source).await,
         Command::Machine { which, mark } => machine(desk, &which, mark).await,
-        Command::Attribute { which, change } => {
+        Command::Group { usernames, group } => put(desk, &usernames, &group).await,
+        Command::Attribute { which, on: Some(router), change } => {
+            let account = desk.account(&which.username).await?;
+            attribute::in_all(desk, &account, &desk.router(&router).await?, &change).await
+        }
+        Command::Attribute { which, on: None, change } => {
             let account = desk.account(&which.username).await?;
             let whose = format!("account {}", account.name);
             attribute::run(desk, Subject::Account(account.id), &whose, &change).await
@@ -184,6 +204,25 @@ async fn set_source(desk: &Desk, which: &Which, word: SourceWord) -> Result<(), 
     desk.say(&format!("the password of account {} {said}", account.name))
 }
 
+async fn put(desk: &Desk, usernames: &[String], name: &str) -> Result<(), Failure> {
+    let mut accounts = Vec::with_capacity(usernames.len());
+    for username in usernames {
+        accounts.push(desk.account(username).await?);
+    }
+    let group = if name.trim() == NO_GROUP { None } else { Some(desk.group(name).await?) };
+    let ids: Vec<AccountId> = accounts.iter().map(|account| account.id).collect();
+    let mut moved = 0;
+    for some in ids.chunks(PUT_AT_ONCE) {
+        moved += desk.gate.put_into_group(&ACTOR, some, group.as_ref().map(|group| group.id)).await?;
+    }
+    let whereto = group.map_or_else(|| "in no group".to_owned(), |group| format!("in group {}", group.name));
+    match accounts.as_slice() {
+        [one] if moved == 0 => Err(Failure::because(format!("account {} is {whereto} already", one.name))),
+        [one] => desk.say(&format!("account {} is {whereto}", one.name)),
+        many => desk.say(&format!("{} accounts are {whereto}, {moved} of them newly", many.len())),
+    }
+}
+
 async fn list(desk: &Desk, args: ListArgs) -> Result<(), Failure> {
     let mut attributes = desk.reader().account_attributes().await?;
     let mut login = |line: AccountLine| {
@@ -199,6 +238,7 @@ struct Login {
     username: String,
     telegram_id: Option<i64>,
     name: Option<String>,
+    group: Option<String>,
     enabled: bool,
     locked: bool,
     machine: bool,
@@ -214,6 +254,7 @@ impl Login {
             username: line.account.name,
             telegram_id: line.telegram_id,
             name: line.user_name,
+            group: line.group_name,
             enabled: line.account.switch == Switch::Enabled,
             locked: line.account.lock == Lock::Locked,
             machine: line.account.holder == Holder::Machine,
@@ -231,7 +272,7 @@ impl Login {
 }
 
 impl Line for Login {
-    const HEADS: &'static [&'static str] = &["USERNAME", "TELEGRAM ID", "NAME", "STATE", "PASSWORD"];
+    const HEADS: &'static [&'static str] = &["USERNAME", "TELEGRAM ID", "NAME", "GROUP", "STATE", "PASSWORD"];
 
     fn cells(&self) -> Vec<String> {
         let marks = [(!self.enabled, "disabled"), (self.locked, "locked"), (self.machine, "machine")];
@@ -240,6 +281,7 @@ impl Line for Login {
             self.username.clone(),
             self.telegram_id.map(|id| id.to_string()).unwrap_or_default(),
             self.name.clone().unwrap_or_default(),
+            self.group.clone().unwrap_or_default(),
             if marks.is_empty() { "enabled".to_owned() } else { marks.join(", ") },
             self.password.to_owned(),
         ]

@@ -11,6 +11,7 @@ use super::{Failure, ListArgs};
 use crate::domain::connection::Presence;
 use crate::domain::id::{ConnectionId, RouterId};
 use crate::store::connection::Connection;
+use crate::store::order::{Order, Whose};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -19,7 +20,13 @@ pub(super) enum Command {
         /// Its id, from the list.
         id: i64,
     },
-    /// List the connections, open ones first.
+    /// Tell the router the reply attributes of an open connection as they are now, as far as they can be changed while it
+    /// runs.
+    Apply {
+        /// Its id, from the list.
+        id: i64,
+    },
+    /// List the connections, open ones first; with what they are to be changed to, and what the router said of it.
     List(ListArgs),
 }
 
@@ -38,14 +45,21 @@ pub(super) async fn run(desk: &Desk, command: Command) -> Result<(), Failure> {
                 }
             }
         }
+        Command::Apply { id } => {
+            desk.gate.apply_attributes(&ACTOR, Whose::Connection(ConnectionId(id))).await?;
+            desk.say(&format!("the router of connection {id} is to be told; the running server sees to it"))
+        }
         Command::List(args) => {
             let times = desk.times().await?;
+            let orders = desk.reader().orders().await?;
+            let orders: HashMap<ConnectionId, Order> =
+                orders.into_iter().map(|order| (order.connection, order)).collect();
             let routers = desk.reader().routers().await?.routers;
             let routers: HashMap<RouterId, String> =
                 routers.into_iter().map(|router| (router.id, router.name)).collect();
             let connections = desk.reader().connections().await?;
             let lines: Vec<Tunnel> =
-                connections.into_iter().map(|connection| Tunnel::of(&connection, &routers, &times)).collect();
+                connections.iter().map(|connection| Tunnel::of(connection, &routers, &orders, &times)).collect();
             bounded_list(&lines, args)
         }
     }
@@ -63,6 +77,8 @@ struct Tunnel {
     seen_at: String,
     ended_at: Option<String>,
     cause: Option<String>,
+    runs_until: Option<String>,
+    change: Option<String>,
     input_octets: u64,
     output_octets: u64,
     #[serde(skip)]
@@ -72,7 +88,12 @@ struct Tunnel {
 }
 
 impl Tunnel {
-    fn of(connection: &Connection, routers: &HashMap<RouterId, String>, times: &Times) -> Self {
+    fn of(
+        connection: &Connection,
+        routers: &HashMap<RouterId, String>,
+        orders: &HashMap<ConnectionId, Order>,
+        times: &Times,
+    ) -> Self {
         Self {
             id: connection.id.0,
             username: String::from_utf8_lossy(&connection.user_name).into_owned(),
@@ -88,6 +109,8 @@ impl Tunnel {
             seen_at: rfc3339(connection.seen_at),
             ended_at: connection.ended_at.map(rfc3339),
             cause: connection.cause.clone(),
+            runs_until: connection.runs_until.map(rfc3339),
+            change: orders.get(&connection.id).map(Order::shown),
             input_octets: connection.traffic.input_octets,
             output_octets: connection.traffic.output_octets,
             shown_started: times.show(connection.started_at),
@@ -98,7 +121,7 @@ impl Tunnel {
 
 impl Line for Tunnel {
     const HEADS: &'static [&'static str] =
-        &["ID", "USERNAME", "ROUTER", "FROM", "ADDRESS", "PRESENCE", "STARTED", "ENDED", "CAUSE"];
+        &["ID", "USERNAME", "ROUTER", "FROM", "ADDRESS", "PRESENCE", "STARTED", "ENDED", "CAUSE", "CHANGE"];
 
     fn cells(&self) -> Vec<String> {
         let some = |text: &Option<String>| text.clone().unwrap_or_default();
@@ -112,6 +135,7 @@ impl Line for Tunnel {
             self.shown_started.clone(),
             self.shown_ended.clone(),
             some(&self.cause),
+            some(&self.change),
         ]
     }
 }

@@ -9,6 +9,7 @@ use crate::clock::{Clock, SystemClock, Timestamp};
 use crate::config::Config;
 use crate::domain::account::{Account, name_key};
 use crate::domain::audit::Actor;
+use crate::domain::group::Group;
 use crate::domain::router::Router;
 use crate::domain::setting::Level;
 use crate::domain::user::User;
@@ -71,6 +72,11 @@ impl Desk {
         let unknown = || Failure::because(format!("no account is named {name:?}; see radgram account list"));
         let id = self.reader().account_id(&name_key(name.trim())).await?.ok_or_else(unknown)?;
         self.reader().account(id).await?.ok_or_else(unknown)
+    }
+
+    pub(super) async fn group(&self, name: &str) -> Result<Group, Failure> {
+        let group = self.reader().group_named(name.trim()).await?;
+        group.ok_or_else(|| Failure::because(format!("no group is named {name:?}; see radgram group list")))
     }
 
     pub(super) async fn router(&self, name: &str) -> Result<Router, Failure> {

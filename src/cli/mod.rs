@@ -8,6 +8,7 @@ mod bulk;
 mod connection;
 mod desk;
 mod failure;
+mod group;
 mod guess;
 mod history;
 mod import;
@@ -23,6 +24,7 @@ mod session;
 mod setting;
 mod sim;
 mod table;
+mod unanswered;
 mod user;
 
 use std::path::{Path, PathBuf};
@@ -65,6 +67,9 @@ enum Command {
     /// VPN log-ins, named by their user name.
     #[command(subcommand)]
     Account(account::Command),
+    /// Groups of accounts, named by their name.
+    #[command(subcommand)]
+    Group(group::Command),
     /// Routers, named by their name.
     #[command(subcommand)]
     Router(router::Command),
@@ -86,6 +91,9 @@ enum Command {
     /// Who is refused for guessing passwords.
     #[command(subcommand)]
     Guess(guess::Command),
+    /// Packets that got no answer, as the running server counts them.
+    #[command(subcommand)]
+    Unanswered(unanswered::Command),
     /// What operators must see.
     #[command(subcommand)]
     Alarm(history::AlarmCommand),
@@ -127,7 +135,10 @@ pub async fn run(cli: Cli) -> Result<(), Failure> {
         return Out::standard().text(&config.to_string());
     }
     let desk = Desk::open(&config).await?;
-    let done = at(&desk, cli.command).await;
+    let done = match cli.command {
+        Command::Unanswered(command) => unanswered::run(&desk, config.web.listen, command).await,
+        command => at(&desk, command).await,
+    };
     desk.close().await;
     done
 }
@@ -144,11 +155,12 @@ fn load(file: &Path) -> Result<Config, Failure> {
 
 async fn at(desk: &Desk, command: Command) -> Result<(), Failure> {
     match command {
-        Command::Serve | Command::Check | Command::Sim(_) | Command::Radius(_) => Ok(()),
+        Command::Serve | Command::Check | Command::Sim(_) | Command::Radius(_) | Command::Unanswered(_) => Ok(()),
         Command::Setting(command) => setting::run(desk, command).await,
         Command::Operator(command) => operator::run(desk, command).await,
         Command::User(command) => user::run(desk, command).await,
         Command::Account(command) => account::run(desk, command).await,
+        Command::Group(command) => group::run(desk, command).await,
         Command::Router(command) => router::run(desk, command).await,
         Command::Rule(command) => rule::run(desk, command).await,
         Command::Pending(command) => pending::run(desk, command).await,

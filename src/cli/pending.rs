@@ -10,6 +10,7 @@ use super::output::{Line, bounded_list};
 use super::{Failure, ListArgs};
 use crate::clock::Timestamp;
 use crate::domain::id::{NasId, RouterId};
+use crate::domain::order::OrderState;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -22,6 +23,7 @@ pub(super) async fn run(desk: &Desk, command: Command) -> Result<(), Failure> {
     let times = desk.times().await?;
     let mut lines = wants(desk, &times).await?;
     lines.extend(cuts(desk, &times).await?);
+    lines.extend(orders(desk, &times).await?);
     lines.sort_by_key(|line| line.at);
     bounded_list(&lines, args)
 }
@@ -42,6 +44,30 @@ async fn wants(desk: &Desk, times: &Times) -> Result<Vec<Pending>, Failure> {
             at: want.since,
         })
         .collect())
+}
+
+async fn orders(desk: &Desk, times: &Times) -> Result<Vec<Pending>, Failure> {
+    let routers: HashMap<RouterId, String> =
+        desk.reader().routers().await?.routers.into_iter().map(|router| (router.id, router.name)).collect();
+    let mut lines = Vec::new();
+    for order in desk.reader().orders().await?.into_iter().filter(|order| order.state == OrderState::Pending) {
+        let Some(row) = desk.reader().connection_row(order.connection).await? else { continue };
+        lines.push(Pending {
+            router: routers.get(&row.router).cloned().unwrap_or_default(),
+            what: format!(
+                "connection {} of {} told its {}",
+                row.acct_session_id,
+                String::from_utf8_lossy(&row.user_name),
+                order.what()
+            ),
+            since: rfc3339(order.created_at),
+            tries: order.tries,
+            outcome: order.outcome,
+            shown_since: times.show(order.created_at),
+            at: order.created_at,
+        });
+    }
+    Ok(lines)
 }
 
 async fn cuts(desk: &Desk, times: &Times) -> Result<Vec<Pending>, Failure> {

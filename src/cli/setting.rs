@@ -1,4 +1,4 @@
-//! `radgram setting`: the values that rule, for everybody or for one person, account or router.
+//! `radgram setting`: the values that rule, for everybody or for one group, person, account or router.
 
 use clap::{Args, Subcommand};
 use serde::Serialize;
@@ -37,9 +37,12 @@ pub(super) enum Command {
     },
 }
 
-/// For whom; without either for everybody.
+/// For whom; without any for everybody.
 #[derive(Debug, Args)]
 pub(super) struct At {
+    /// For the accounts of this group.
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["user", "account"])]
+    group: Option<String>,
     /// For the accounts of this person.
     #[arg(long, value_name = "TELEGRAM_ID", conflicts_with = "account")]
     user: Option<i64>,
@@ -47,7 +50,7 @@ pub(super) struct At {
     #[arg(long, value_name = "USERNAME")]
     account: Option<String>,
     /// For this router.
-    #[arg(long, value_name = "NAME", conflicts_with_all = ["user", "account"])]
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["group", "user", "account"])]
     router: Option<String>,
 }
 
@@ -83,6 +86,9 @@ fn named(name: &str) -> Result<&'static Setting, Failure> {
 /// The levels that hold for whoever is named, the nearest last.
 async fn levels(desk: &Desk, at: &At) -> Result<Vec<Level>, Failure> {
     let mut levels = vec![Level::System];
+    if let Some(name) = &at.group {
+        levels.push(Level::Group(desk.group(name).await?.id.0));
+    }
     if let Some(telegram_id) = at.user {
         levels.push(Level::User(desk.user(telegram_id).await?.id.0));
     }
@@ -118,7 +124,7 @@ struct SettingLine {
 }
 
 fn line(setting: &'static Setting, values: &Values, levels: &[Level]) -> SettingLine {
-    let stored = levels.iter().rev().find_map(|level| Some((values.at(setting.name, *level)?, level.word())));
+    let stored = values.nearest(setting.name, levels).map(|(level, value)| (value, level.word()));
     let (value, set_for) = stored.unwrap_or((setting.default, "default"));
     SettingLine {
         name: setting.name,

@@ -173,6 +173,30 @@ reasons! {
     WrongPassword = "wrong_password", "wrong password";
     /// Step 4: no proof that we take.
     NoProof = "no_proof", "no password of a kind that is taken (PAP, CHAP, MS-CHAPv1, MS-CHAPv2, EAP-MSCHAPv2)";
+    /// Step 4: a password that cannot be one.
+    BadPassword = "bad_user_password", "User-Password is not 16, 32, … 128 octets";
+    /// Step 4: a CHAP response that cannot be one.
+    BadChapPassword = "bad_chap_password", "CHAP-Password is not 17 octets";
+    /// Step 4: a CHAP challenge that cannot be one.
+    BadChapChallenge = "bad_chap_challenge", "CHAP-Challenge is shorter than 5 octets";
+    /// Step 4: an MS-CHAP response that cannot be one.
+    BadMsChapResponse = "bad_ms_chap_response", "the MS-CHAP response is not 50 octets";
+    /// Step 4: an MS-CHAP challenge that cannot be one.
+    BadMsChapChallenge = "bad_ms_chap_challenge", "MS-CHAP-Challenge is not as long as the version of MS-CHAP wants it";
+    /// Step 4: an MS-CHAP response to nothing.
+    NoMsChapChallenge = "no_ms_chap_challenge", "an MS-CHAP response without MS-CHAP-Challenge";
+    /// Step 4: MS-CHAPv1 with the LM response alone.
+    LmResponse = "lm_response", "only an LM response, which is not taken: the client is too old";
+    /// Step 4: several proofs.
+    SeveralProofs = "several_proofs", "several passwords in one request";
+    /// Step 4: an attribute that may stand once.
+    Repeated = "repeated_attribute", "an attribute stands several times that may stand once";
+    /// Step 4: a vendor's attribute without room for one.
+    VendorShort = "vendor_too_short", "a Vendor-Specific attribute of less than 7 octets";
+    /// Step 4: a vendor's attributes that do not fill their place.
+    VendorOverrun = "vendor_overrun", "the lengths inside a Vendor-Specific attribute of Microsoft or MikroTik do not fit";
+    /// Step 4: a proof of EAP-MSCHAPv2 that cannot be one.
+    BadEapProof = "bad_eap_proof", "the client's EAP-MSCHAPv2 response is not in order";
     /// Step 4: CHAP with only the NT hash kept.
     HashOnly = "hash_only", "only the NT hash of this password is kept: CHAP cannot be checked, use MS-CHAPv2";
     /// Step 4: EAP without a method in common.
@@ -235,6 +259,18 @@ impl Reason {
                 | Self::UnknownName
                 | Self::WrongPassword
                 | Self::NoProof
+                | Self::BadPassword
+                | Self::BadChapPassword
+                | Self::BadChapChallenge
+                | Self::BadMsChapResponse
+                | Self::BadMsChapChallenge
+                | Self::NoMsChapChallenge
+                | Self::LmResponse
+                | Self::SeveralProofs
+                | Self::Repeated
+                | Self::VendorShort
+                | Self::VendorOverrun
+                | Self::BadEapProof
                 | Self::HashOnly
                 | Self::EapMethod
                 | Self::EapState
@@ -393,7 +429,7 @@ impl Door<'_> {
         self.usable()
     }
 
-    /// Where the traffic of an unconfirmed connection is not shut on the router, the connection itself is to be short.
+    /// An unconfirmed connection may have to be short.
     fn timeout(
         &self,
         session: Option<&Session>,
@@ -403,9 +439,17 @@ impl Door<'_> {
     ) -> Duration {
         let confirmed = admission == Admission::Known(Standing::Confirmed);
         let asked = session.is_some() && self.policy.extra_protection == ExtraProtection::On && !confirmed;
-        let shut = router.leases == Leases::On || self.rules.contains(&router.id);
-        let most = if asked && !shut { self.policy.confirm + UNCONFIRMED_GRACE } else { LONGEST };
+        let most = if asked { self.longest_unconfirmed(Some((router.id, router.leases))) } else { LONGEST };
         left.min(most)
+    }
+
+    /// How long a connection runs by itself that nobody has confirmed: where its traffic is not shut on the router, or the
+    /// router is not known, it is to be short.
+    pub fn longest_unconfirmed(&self, router: Option<(RouterId, Leases)>) -> Duration {
+        match router {
+            Some((id, leases)) if leases == Leases::On || self.rules.contains(&id) => LONGEST,
+            Some(_) | None => self.policy.confirm + UNCONFIRMED_GRACE,
+        }
     }
 
     /// How many connections there may be at once; `None` is no limit. A rule speaks of one connection only.

@@ -19,6 +19,79 @@ pub struct Habits {
     pub home_attributes: Taken,
     /// Where Disconnects go while it asks over RadSec.
     pub orders: Orders,
+    /// How it takes Disconnect- and CoA-Requests.
+    pub coa: CoaHabits,
+}
+
+/// How a router takes Disconnect- and CoA-Requests (RFC 5176). No source says all of it, and devices differ.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct CoaHabits {
+    /// What a Session-Timeout means that comes by CoA.
+    pub session_timeout: SessionTimeout,
+    /// When changed reply attributes go to running connections.
+    pub attributes: Telling,
+    /// Whether the requests carry a Message-Authenticator.
+    pub signing: Signing,
+    /// Which attributes say what connection is meant.
+    pub identification: Identification,
+    /// What Error-Cause 503 means.
+    pub not_found: NotFound,
+}
+
+/// What a Session-Timeout means that comes by CoA.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum SessionTimeout {
+    /// None is sent: the router hangs up at the limit of the Accept, and the redial is accepted.
+    #[default]
+    Off,
+    /// Seconds from the start of the connection.
+    FromStart,
+    /// Seconds from the moment it comes.
+    FromNow,
+}
+
+/// When changed reply attributes go to running connections.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Telling {
+    /// When an operator says so.
+    #[default]
+    OnDemand,
+    /// With the change.
+    AtOnce,
+}
+
+/// Whether a request carries a Message-Authenticator (RFC 5176 §3.4).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Signing {
+    /// With one first; without after silence.
+    #[default]
+    Auto,
+    /// Always.
+    Yes,
+    /// Never.
+    No,
+}
+
+/// Which attributes say what connection is meant (RFC 5176 §3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Identification {
+    /// NAS-IP-Address, User-Name, Acct-Session-Id and Framed-IP-Address, as far as they are known.
+    #[default]
+    Full,
+    /// The same without NAS-IP-Address.
+    WithoutNasAddress,
+    /// Acct-Session-Id alone.
+    SessionId,
+}
+
+/// What it means that a router does not find a connection that is to end (Error-Cause 503, RFC 5176 §3.5).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum NotFound {
+    /// It is gone.
+    #[default]
+    Gone,
+    /// Nothing: the request may not have fitted.
+    Unsure,
 }
 
 /// Which log-ins are taken for those of a VPN, by Service-Type.
@@ -32,6 +105,14 @@ pub enum Services {
 }
 
 impl Services {
+    /// The word of the setting.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Vpn => "vpn",
+            Self::VpnAndIpsec => "vpn_and_ipsec",
+        }
+    }
+
     /// Whether a log-in is one of a VPN.
     pub const fn take(self, service: Service, proof: Option<&Proof>) -> bool {
         match (service, self, proof) {
@@ -52,6 +133,31 @@ impl Habits {
             services,
             home_attributes: Taken::parse(found.text("home_attributes")).expect("the setting accepted the names"),
             orders: Orders::from_word(found.text("radsec_disconnects")).expect("the setting is one of the words"),
+            coa: CoaHabits::of(found),
+        }
+    }
+}
+
+impl CoaHabits {
+    fn of(found: &Found) -> Self {
+        Self {
+            session_timeout: match found.text("coa_session_timeout") {
+                "from_start" => SessionTimeout::FromStart,
+                "from_now" => SessionTimeout::FromNow,
+                _ => SessionTimeout::Off,
+            },
+            attributes: if found.text("coa_attributes") == "at_once" { Telling::AtOnce } else { Telling::OnDemand },
+            signing: match found.text("coa_message_authenticator") {
+                "yes" => Signing::Yes,
+                "no" => Signing::No,
+                _ => Signing::Auto,
+            },
+            identification: match found.text("coa_identification") {
+                "without_nas_address" => Identification::WithoutNasAddress,
+                "session_id" => Identification::SessionId,
+                _ => Identification::Full,
+            },
+            not_found: if found.text("coa_not_found") == "unsure" { NotFound::Unsure } else { NotFound::Gone },
         }
     }
 }

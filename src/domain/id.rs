@@ -37,4 +37,6 @@ id! {
     RuleId,
     /// A want row.
     WantId,
+    /// An order row.
+    OrderId,
 }

@@ -136,33 +136,48 @@ pub enum OverLimit {
     Replace,
 }
 
-/// Every stored value, by setting and level.
+/// Every stored value, by level and setting.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Values(HashMap<(String, Level), String>);
+pub struct Values(HashMap<Level, HashMap<String, String>>);
 
 impl Values {
     /// Adds one stored value.
     pub fn insert(&mut self, name: &str, level: Level, value: String) {
-        self.0.insert((name.to_owned(), level), value);
+        self.0.entry(level).or_default().insert(name.to_owned(), value);
     }
 
     /// The value at exactly this level.
     pub fn at(&self, name: &str, level: Level) -> Option<&str> {
-        self.0.get(&(name.to_owned(), level)).map(String::as_str)
+        self.0.get(&level)?.get(name).map(String::as_str)
     }
 
-    /// Whether no group, user or account has a value: then all accounts share one policy.
-    pub fn only_system(&self) -> bool {
-        self.0.keys().all(|(_, level)| matches!(level, Level::System | Level::Router(_)))
+    /// The value that holds for these levels, the nearest last, and the level that has it; `None` if none has.
+    pub fn nearest(&self, name: &str, levels: &[Level]) -> Option<(Level, &str)> {
+        levels.iter().rev().find_map(|level| Some((*level, self.at(name, *level)?)))
+    }
+
+    /// Whether something is set at this level: whose policy has no value of its own shares another's.
+    pub fn has(&self, level: Level) -> bool {
+        self.0.contains_key(&level)
+    }
+
+    /// How many settings are set at this level.
+    pub fn count_at(&self, level: Level) -> usize {
+        self.0.get(&level).map_or(0, HashMap::len)
+    }
+
+    /// The levels at which something is set.
+    pub fn levels(&self) -> impl Iterator<Item = Level> {
+        self.0.keys().copied()
     }
 
     /// The routers that have values of their own.
     pub fn routers(&self) -> HashSet<RouterId> {
-        let of_router = |(_, level): &(String, Level)| match level {
-            Level::Router(id) => Some(RouterId(*id)),
+        let of_router = |level: Level| match level {
+            Level::Router(id) => Some(RouterId(id)),
             Level::System | Level::Group(_) | Level::User(_) | Level::Account(_) => None,
         };
-        self.0.keys().filter_map(of_router).collect()
+        self.levels().filter_map(of_router).collect()
     }
 
     /// The policy for these levels, the nearest last.
@@ -183,12 +198,9 @@ impl Values {
     }
 
     fn found(&self, levels: &[Level]) -> Result<Found, BadValue> {
-        let value = |setting: &'static Setting| {
-            let stored = levels.iter().rev().find_map(|level| self.at(setting.name, *level));
-            match stored {
-                Some(value) => setting.accept(value),
-                None => Ok(setting.default.to_owned()),
-            }
+        let value = |setting: &'static Setting| match self.nearest(setting.name, levels) {
+            Some((_, value)) => setting.accept(value),
+            None => Ok(setting.default.to_owned()),
         };
         let mut found = HashMap::with_capacity(SETTINGS.len());
         for setting in SETTINGS {
@@ -299,6 +311,7 @@ impl Policy {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::setting::{Kind, Levels};
 
     #[test]
     fn defaults_are_those_of_the_table() {
@@ -319,13 +332,55 @@ mod tests {
         assert_eq!(hours(&[Level::System, Level::User(1), Level::Account(8)]), 8);
     }
 
+    /// A value that the setting takes and that is not its default.
+    fn another(setting: &Setting) -> &'static str {
+        match setting.kind {
+            Kind::Choice(words) => words.iter().copied().find(|word| *word != setting.default).unwrap(),
+            Kind::Number { max, .. } | Kind::NumberOr { max, .. } if max < 45 => "7",
+            Kind::Number { .. } | Kind::NumberOr { .. } => "45",
+            Kind::Hours => "Mo-Fr 08:00-20:00",
+            Kind::Networks => "192.0.2.0/24",
+            Kind::Routers => "office",
+            Kind::Zone => "Europe/Moscow",
+            Kind::Chat | Kind::Attributes => panic!("{} is no account's", setting.name),
+        }
+    }
+
+    #[test]
+    fn every_setting_of_an_account_is_taken_from_its_nearest_level() {
+        let by_nearness = [Level::System, Level::Group(3), Level::User(5), Level::Account(7)];
+        let nearest = |setting: &&Setting| setting.levels == Levels::Nearest;
+        for setting in SETTINGS.iter().filter(nearest) {
+            let value = another(setting);
+            let of = |values: &Values| values.policy(&by_nearness).unwrap();
+            let mut changed = Values::default();
+            changed.insert(setting.name, Level::System, value.to_owned());
+            let (plain, other) = (of(&Values::default()), of(&changed));
+            assert_ne!(plain, other, "{} is read into no policy", setting.name);
+            let mut stored = Values::default();
+            for (at, level) in by_nearness.into_iter().enumerate() {
+                // Each level says the opposite of the one before it, and is heard.
+                let (value, expected) = if at % 2 == 0 { (value, &other) } else { (setting.default, &plain) };
+                stored.insert(setting.name, level, value.to_owned());
+                assert_eq!(&of(&stored), expected, "{} at {level:?}", setting.name);
+                assert_eq!(stored.nearest(setting.name, &by_nearness), Some((level, value)));
+            }
+            // Another group's, person's or account's values do not count.
+            let mut foreign = Values::default();
+            for level in [Level::Group(4), Level::User(6), Level::Account(8), Level::Router(1)] {
+                foreign.insert(setting.name, level, value.to_owned());
+            }
+            assert_eq!(of(&foreign), plain, "{}", setting.name);
+        }
+    }
+
     #[test]
     fn a_router_has_habits_of_its_own() {
         let mut values = Values::default();
         values.insert("hold_seconds", Level::Router(7), "40".into());
         let hold = |router| values.habits(router).unwrap().hold.as_secs();
         assert_eq!((hold(None), hold(Some(RouterId(7))), hold(Some(RouterId(8)))), (20, 40, 20));
-        assert!(values.only_system() && values.routers() == HashSet::from([RouterId(7)]));
+        assert!(!values.has(Level::System) && values.routers() == HashSet::from([RouterId(7)]));
     }
 
     #[test]

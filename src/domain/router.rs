@@ -10,6 +10,7 @@ use super::attribute::ReplyAttributes;
 use super::home::Home;
 use super::id::{NasId, RouterId};
 use super::radsec::KnownBy;
+use crate::clock::Timestamp;
 use crate::secret::Secret;
 
 /// The port RouterOS listens on for Disconnect and CoA (`/radius/incoming port`).
@@ -24,8 +25,13 @@ pub struct Router {
     pub name: String,
     /// Where its packets come from; one address is a network of one.
     pub address: IpNet,
+    /// The NAS-Identifier of its packets, where that tells it from others at the same address; `None` takes any that no
+    /// other entry of the same network names.
+    pub nas_identifier: Option<String>,
     /// The shared secret of RADIUS.
     pub secret: Secret,
+    /// The one that it had before, as long as that is taken, too.
+    pub old_secret: Option<OldSecret>,
     /// Where it takes Disconnect-Requests.
     pub coa_port: u16,
     /// What is demanded of an Access-Request.
@@ -44,6 +50,62 @@ pub struct Router {
     pub home: Option<Arc<Home>>,
     /// The certificate that it is known by over RadSec; `None`: it asks over UDP alone.
     pub radsec: Option<KnownBy>,
+}
+
+/// A shared secret that is being replaced.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OldSecret {
+    /// The secret.
+    pub secret: Secret,
+    /// Until when it is taken.
+    pub until: Timestamp,
+}
+
+/// Which of the two secrets that a router has while one is being replaced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SecretAge {
+    /// The one that it is to have.
+    Current,
+    /// The one that it had before.
+    Old,
+}
+
+impl SecretAge {
+    /// The word in SQL and lists.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Current => "current",
+            Self::Old => "old",
+        }
+    }
+
+    /// From the word.
+    pub fn from_word(word: &str) -> Option<Self> {
+        [Self::Current, Self::Old].into_iter().find(|age| age.word() == word)
+    }
+}
+
+/// The longest that an old secret is kept: a week, in hours. As long as it is taken it is worth stealing.
+pub const OLD_SECRET_HOURS: u32 = 168;
+
+impl Router {
+    /// Whether a packet with this NAS-Identifier, empty if it has none, can be of this entry.
+    pub fn takes(&self, identifier: &str) -> bool {
+        self.nas_identifier.as_deref().is_none_or(|own| own == identifier)
+    }
+
+    /// The old secret, as long as it is taken.
+    pub fn old_secret_at(&self, now: Timestamp) -> Option<&OldSecret> {
+        self.old_secret.as_ref().filter(|old| now < old.until)
+    }
+
+    /// The secret that a box is spoken to with: the one that it was last seen to use, if that is still taken.
+    pub fn secret_of(&self, nas: &Nas, now: Timestamp) -> &Secret {
+        match (nas.secret.map(|seen| seen.age), self.old_secret_at(now)) {
+            (Some(SecretAge::Old), Some(old)) => &old.secret,
+            (Some(SecretAge::Old | SecretAge::Current) | None, _) => &self.secret,
+        }
+    }
 }
 
 /// Who decides about a dial.
@@ -146,6 +208,17 @@ pub struct Nas {
     pub signs: Signs,
     /// The certificate that it last showed over RadSec, if it ever called so.
     pub certificate: Option<Fingerprint>,
+    /// Which secret it was last seen to use, noted while its router has two; `None`: not seen since the secret changed.
+    pub secret: Option<SecretSeen>,
+}
+
+/// Which secret a box was seen to use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SecretSeen {
+    /// Which.
+    pub age: SecretAge,
+    /// When, within some minutes; of the old one, at the change itself.
+    pub at: Timestamp,
 }
 
 /// Whether a nas has been seen to send a Message-Authenticator.
@@ -177,6 +250,27 @@ pub fn source_network(typed: &str) -> Result<IpNet, &'static str> {
 /// A network as it is stored and shown: one address without its prefix length.
 pub fn shown_network(network: IpNet) -> String {
     if network.prefix_len() == network.max_prefix_len() { network.addr().to_string() } else { network.to_string() }
+}
+
+/// A router with the NAS-Identifier that it is told apart by: `192.0.2.1`, or `192.0.2.1 as branch-7`.
+pub fn shown_origin(network: IpNet, nas_identifier: Option<&str>) -> String {
+    match nas_identifier {
+        Some(identifier) => format!("{} as {}", shown_network(network), crate::text::one_line(identifier)),
+        None => shown_network(network),
+    }
+}
+
+/// A NAS-Identifier as an operator types it, at most 253 octets (RFC 2865 §5.32); empty is none.
+///
+/// # Errors
+/// What is wrong, for whoever typed it.
+pub fn nas_identifier(typed: &str) -> Result<Option<String>, &'static str> {
+    const BYTES: usize = 253;
+    let typed = typed.trim();
+    if typed.len() > BYTES || typed.chars().any(char::is_control) {
+        return Err("the NAS-Identifier must have at most 253 octets and no control characters");
+    }
+    Ok((!typed.is_empty()).then(|| typed.to_owned()))
 }
 
 /// A router's name: 1 to 64 characters, no control characters.

@@ -185,6 +185,16 @@ settings! {
         "With without_session = hold: how long the router waits for an answer, which is three times its timeout; at most so long the person is waited for.";
     "services", Kind::Choice(&["vpn", "vpn_and_ipsec"]), "vpn", Router,
         "Which log-ins are a VPN's: those with Service-Type Framed or none, or also EAP (IKEv2) whatever Service-Type it says.";
+    "coa_session_timeout", Kind::Choice(&["off", "from_start", "from_now"]), "off", Router,
+        "Whether a running connection is told by CoA that it may run longer, and from when the router counts what it is told; off: the router hangs up at the old limit, and the redial is accepted.";
+    "coa_attributes", Kind::Choice(&["on_demand", "at_once"]), "on_demand", Router,
+        "Whether running connections get changed reply attributes by CoA when an operator says so, or as soon as they are changed.";
+    "coa_message_authenticator", Kind::Choice(&["auto", "yes", "no"]), "auto", Router,
+        "Whether Disconnect- and CoA-Requests carry a Message-Authenticator; auto: with one first, and without after silence.";
+    "coa_identification", Kind::Choice(&["full", "without_nas_address", "session_id"]), "full", Router,
+        "What says which connection is meant: NAS-IP-Address, User-Name, Acct-Session-Id and Framed-IP-Address; all but the first; or Acct-Session-Id alone.";
+    "coa_not_found", Kind::Choice(&["gone", "unsure"]), "gone", Router,
+        "What it means that the router refuses a Disconnect-Request with Error-Cause 503: the connection is gone, or nothing, and it is tried until something else proves it.";
     "radsec_disconnects", Kind::Choice(&["connection_then_udp", "connection", "udp"]), "connection_then_udp", Router,
         "Where Disconnects go of a router that asks over RadSec: over its connection and, if that does not answer, by UDP with the secret radsec; or one of the two alone.";
     "home_attributes", Kind::Attributes,

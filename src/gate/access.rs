@@ -1,6 +1,7 @@
 //! The dial: one Access-Request to one answer (`design` §3). The usual case touches no database.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
@@ -34,6 +35,8 @@ pub(super) const ATTEMPTS: usize = 16_384;
 const ATTEMPT_GROUP: usize = 512;
 /// Errands (knocks, replaced connections) that wait; above it a knock is lost and the next redial knocks again.
 pub(super) const ERRANDS: usize = 1_024;
+/// Lost errands are told of once in this time: a flood must not fill the log.
+const TOLD_EVERY_MS: i64 = 10_000;
 /// How often a decision is tried again when what it was based on changed under it.
 const TRIES: usize = 4;
 
@@ -242,6 +245,10 @@ impl Gate {
         (verdict, reason): (Verdict, Option<&'static str>),
         session: Option<SessionId>,
     ) {
+        if !self.tempo.admits(request.nas.router, &request.user_name, request.arrived) {
+            self.metrics.attempts_lost.inc();
+            return;
+        }
         let known = match found {
             Found::Account(known) => Some(known),
             Found::Nobody => None,
@@ -411,7 +418,13 @@ impl Gate {
 
     fn run_errand(&self, errand: Errand) {
         if self.errands.sender.try_send(errand).is_err() {
-            tracing::warn!("more knocks at once than can be asked; the next redial asks again");
+            let (now, told) = (self.now().millis(), self.errands_lost_at.load(Ordering::Relaxed));
+            let is_due = now.saturating_sub(told) >= TOLD_EVERY_MS;
+            // Of several at once one tells.
+            if is_due && self.errands_lost_at.compare_exchange(told, now, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+            {
+                tracing::warn!("more knocks at once than can be asked; the next redial asks again");
+            }
         }
     }
 

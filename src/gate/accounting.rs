@@ -19,7 +19,7 @@ use crate::clock::Timestamp;
 use crate::domain::account::candidates;
 use crate::domain::connection::{Record, Report, Via, reboot_digit};
 use crate::domain::id::{AccountId, NasId, SessionId};
-use crate::domain::router::{Leases, NasKey, Scheme};
+use crate::domain::router::{Leases, NasKey, Scheme, SecretAge, SecretSeen};
 use crate::store::booking::Booking;
 use crate::store::connection::ClassSeen;
 use crate::store::{Noun, StoreError, Tx};
@@ -269,6 +269,34 @@ impl Gate {
         Ok(None)
     }
 
+    /// Remembers which of its router's two secrets a box was seen to use; not if the router was changed since it was, as of
+    /// `version`.
+    pub async fn learn_secret(&self, key: &NasKey, age: SecretAge, version: i64) {
+        let written = async {
+            let now = self.now();
+            let mut tx = self.store.begin().await?;
+            let mut nas = tx.nas(key, now).await?;
+            let seen = SecretSeen { age, at: now };
+            if !tx.mark_secret(nas.id, seen, version).await? {
+                return Ok(None);
+            }
+            let committed = tx.commit(now).await?;
+            nas.secret = Some(seen);
+            Ok::<_, StoreError>(Some((nas, committed)))
+        };
+        match written.await {
+            Ok(Some((nas, committed))) => {
+                tracing::info!(nas = %key.address, identifier = key.identifier, secret = age.word(), "which secret it uses");
+                self.directory.learn_nas(nas);
+                self.after(&committed);
+            }
+            Ok(None) => {}
+            Err(error) => {
+                tracing::warn!(%error, "which secret a box uses could not be remembered; its next request tries again")
+            }
+        }
+    }
+
     /// Remembers for good that a box signs its Access-Requests.
     pub async fn learn_signs(&self, key: &NasKey) {
         let written = async {
@@ -342,6 +370,7 @@ mod tests {
         let form = RouterForm {
             name: "office".to_owned(),
             address: source_network("192.0.2.1").unwrap(),
+            nas_identifier: None,
             coa_port: 3799,
             message_authenticator: Demand::Auto,
         };

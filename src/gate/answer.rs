@@ -228,7 +228,7 @@ impl Gate {
     pub(super) async fn announce_extension(&self, tx: &mut Tx, case: &Case) -> Result<(), StoreError> {
         let Some(session) = &case.entry.session else { return Ok(()) };
         let until = self.moment(case, session.until);
-        let key = if session.connections.is_empty() { "session-extended" } else { "session-extended-redial" };
+        let key = if self.drops_once(tx, case).await? { "session-extended-redial" } else { "session-extended" };
         self.tell_about(tx, case, key, &[("until", Arg::Text(&until))]).await
     }
 

@@ -4,6 +4,7 @@
 //! change with a higher number drops it, and an entry that was being read meanwhile is not kept. If the changes could not
 //! be read for [`FRESH`], nothing here is trusted and every question goes to the database.
 
+use std::cmp::Reverse;
 use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -17,8 +18,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::Gate;
 use super::hold::Holds;
+use crate::domain::attribute::ReplyAttributes;
 use crate::domain::habits::Habits;
-use crate::domain::id::{AccountId, RouterId};
+use crate::domain::id::{AccountId, GroupId, RouterId};
 use crate::domain::policy::{Policy, Values};
 use crate::domain::router::{Nas, NasKey, Router, Signs};
 use crate::domain::setting::Level;
@@ -62,10 +64,28 @@ pub struct RouterTable {
 }
 
 impl RouterTable {
-    /// The router that packets from `source` belong to: the longest prefix wins.
+    fn new(mut routers: Vec<Arc<Router>>, nas: Vec<Nas>) -> Self {
+        // The longest prefix first, and in one network the entries that name a NAS-Identifier, so that the first that takes
+        // a packet is the nearest.
+        routers.sort_by_key(|router| (Reverse(router.address.prefix_len()), router.nas_identifier.is_none()));
+        Self { routers, nas: nas.into_iter().map(|nas| (nas.key.clone(), nas)).collect() }
+    }
+
+    /// The router that packets from `source` without a NAS-Identifier belong to: the longest prefix wins.
     pub fn of(&self, source: IpAddr) -> Option<&Arc<Router>> {
+        self.sender(source, String::new)
+    }
+
+    /// The router that a packet from `source` belongs to: the longest prefix wins, and in one network the entry that names
+    /// the packet's NAS-Identifier, before the one that names none. It is read only where an entry names one. Nobody has
+    /// signed it yet: the secret of this one entry decides whether the packet is taken.
+    pub fn sender(&self, source: IpAddr, identifier: impl Fn() -> String) -> Option<&Arc<Router>> {
         let source = source.to_canonical();
-        self.routers.iter().find(|router| router.address.contains(&source))
+        let mut read = None;
+        self.routers.iter().find(|router| {
+            router.address.contains(&source)
+                && (router.nas_identifier.is_none() || router.takes(read.get_or_insert_with(&identifier)))
+        })
     }
 
     /// All boxes, in no order.
@@ -106,6 +126,8 @@ struct Settings {
     as_of: i64,
     values: Values,
     system: Arc<Policy>,
+    /// Of groups with values of their own: accounts without any share it.
+    groups: HashMap<GroupId, Arc<Policy>>,
     /// Of routers without values of their own.
     habits: Arc<Habits>,
     /// Of those with some.
@@ -120,6 +142,8 @@ pub struct Directory {
     unknown: Cache<String, i64>,
     routers: ArcSwap<RouterTable>,
     settings: ArcSwap<Settings>,
+    /// What was last read to be said of an account of each group: mostly it is the group's own, and one copy serves all.
+    said: Mutex<HashMap<GroupId, Arc<ReplyAttributes>>>,
     recent: Mutex<Recent>,
     holds: Holds,
     started: Instant,
@@ -168,6 +192,7 @@ impl Directory {
             unknown: Cache::new(UNKNOWN_NAMES),
             routers: ArcSwap::from_pointee(read_routers(&reader).await?),
             settings: ArcSwap::from_pointee(read_settings(&reader).await?),
+            said: Mutex::default(),
             recent: Mutex::new(Recent { floor: seen, seen, ..Recent::default() }),
             holds: Holds::default(),
             started,
@@ -248,10 +273,11 @@ impl Directory {
     /// The database does not answer.
     pub async fn read(&self, id: AccountId) -> Result<Option<Arc<Known>>, StoreError> {
         let settings = self.current_settings().await?;
-        let Some(entry) = self.reader.entry(id).await? else {
+        let Some(mut entry) = self.reader.entry(id).await? else {
             self.entries.invalidate(&id);
             return Ok(None);
         };
+        self.share_attributes(&mut entry);
         let policy = settings.policy_of(&entry)?;
         let known = Arc::new(Known { entry, policy });
         let recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
@@ -264,6 +290,19 @@ impl Directory {
             self.entries.insert(id, known.clone());
         }
         Ok(Some(known))
+    }
+
+    /// Thousands of accounts of a group need not hold what is said of all of them each for itself.
+    fn share_attributes(&self, entry: &mut Entry) {
+        let Some(group) = entry.account.group else { return };
+        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        match said.get(&group) {
+            Some(shared) if *shared == entry.attributes => entry.attributes = shared.clone(),
+            // An account with some of its own, or the group's were changed.
+            Some(_) | None => {
+                said.insert(group, entry.attributes.clone());
+            }
+        }
     }
 
     /// Whether `known` is still what memory holds: nothing that it says was changed by a commit seen here.
@@ -358,6 +397,8 @@ impl Directory {
         };
         if nouns.contains(&Noun::Setting) {
             self.settings.store(Arc::new(read_settings(&self.reader).await?));
+            // With a group goes what was said of its accounts.
+            self.said.lock().unwrap_or_else(PoisonError::into_inner).clear();
             self.entries.invalidate_all();
         }
         if nouns.contains(&Noun::Router) {
@@ -420,10 +461,18 @@ pub(super) enum Followed {
 
 impl Settings {
     fn policy_of(&self, entry: &Entry) -> Result<Arc<Policy>, StoreError> {
-        if self.values.only_system() {
-            return Ok(self.system.clone());
+        let own = [entry.account.user.map(|user| Level::User(user.0)), Some(Level::Account(entry.account.id.0))];
+        let has_own = own.into_iter().flatten().any(|level| self.values.has(level));
+        let group = entry.account.group.filter(|group| self.values.has(Level::Group(group.0)));
+        let shared = match group {
+            _ if has_own => None,
+            Some(group) => self.groups.get(&group),
+            None => Some(&self.system),
+        };
+        match shared {
+            Some(shared) => Ok(shared.clone()),
+            None => Ok(Arc::new(self.values.policy(&levels(entry))?)),
         }
-        Ok(Arc::new(self.values.policy(&levels(entry))?))
     }
 }
 
@@ -443,16 +492,19 @@ async fn read_settings(reader: &Reader) -> Result<Settings, StoreError> {
     let habits = Arc::new(values.habits(None)?);
     let own = |router| Ok::<_, StoreError>((router, Arc::new(values.habits(Some(router))?)));
     let own_habits = values.routers().into_iter().map(own).collect::<Result<_, _>>()?;
-    Ok(Settings { as_of, values, system, habits, own_habits })
+    // A value that is not understood keeps out the accounts of its group, not everybody.
+    let of_group = |level| match level {
+        Level::Group(id) => Some((GroupId(id), Arc::new(values.policy(&[Level::System, level]).ok()?))),
+        Level::System | Level::User(_) | Level::Account(_) | Level::Router(_) => None,
+    };
+    let groups = values.levels().filter_map(of_group).collect();
+    Ok(Settings { as_of, values, system, groups, habits, own_habits })
 }
 
 async fn read_routers(reader: &Reader) -> Result<RouterTable, StoreError> {
     let read = reader.routers().await?;
-    let mut routers: Vec<Arc<Router>> = read.routers.into_iter().map(Arc::new).collect();
-    // The longest prefix first, so that the first that contains an address is the nearest.
-    routers.sort_by_key(|router| std::cmp::Reverse(router.address.prefix_len()));
-    let nas = read.nas.into_iter().map(|nas| (nas.key.clone(), nas)).collect();
-    Ok(RouterTable { routers, nas })
+    let routers = read.routers.into_iter().map(Arc::new).collect();
+    Ok(RouterTable::new(routers, read.nas))
 }
 
 impl Gate {
@@ -485,5 +537,67 @@ impl Gate {
                 () = tokio::time::sleep(POLL) => {}
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::attribute::ReplyAttributes;
+    use crate::domain::router::{Demand, Leases, Scheme, source_network};
+    use crate::secret::Secret;
+
+    fn router(id: i64, network: &str, nas_identifier: Option<&str>) -> Arc<Router> {
+        Arc::new(Router {
+            id: RouterId(id),
+            name: format!("router {id}"),
+            address: source_network(network).unwrap(),
+            nas_identifier: nas_identifier.map(str::to_owned),
+            secret: Secret::new("secret"),
+            old_secret: None,
+            coa_port: 3799,
+            message_authenticator: Demand::Auto,
+            scheme: Scheme::Radius,
+            api: None,
+            leases: Leases::Off,
+            version: 1,
+            attributes: Arc::new(ReplyAttributes::default()),
+            home: None,
+            radsec: None,
+        })
+    }
+
+    #[test]
+    fn the_nearest_network_and_then_the_identifier_decide() {
+        let table = RouterTable::new(
+            vec![
+                router(1, "203.0.113.0/24", None),
+                router(2, "203.0.113.0/25", Some("hq")),
+                router(3, "203.0.113.7", None),
+                router(4, "203.0.113.7", Some("hq")),
+                router(5, "203.0.113.7", Some("branch")),
+                router(6, "198.51.100.9", Some("hq")),
+            ],
+            Vec::new(),
+        );
+        let of = |address: &str, identifier: &str| {
+            table.sender(address.parse().unwrap(), || identifier.to_owned()).map(|router| router.id.0)
+        };
+        assert_eq!(of("203.0.113.7", "hq"), Some(4));
+        assert_eq!(of("203.0.113.7", "branch"), Some(5));
+        assert_eq!(of("203.0.113.7", "other"), Some(3), "the entry without one takes the others");
+        assert_eq!(of("203.0.113.7", ""), Some(3));
+        assert_eq!(of("203.0.113.9", "hq"), Some(2));
+        assert_eq!(of("203.0.113.9", "HQ"), Some(1), "the next wider network, if the nearest names another");
+        assert_eq!(of("203.0.113.200", "hq"), Some(1));
+        assert_eq!(of("198.51.100.9", ""), None, "no entry takes it: dropped, never tried with another's secret");
+        assert_eq!(of("192.0.2.1", "hq"), None);
+    }
+
+    #[test]
+    fn the_identifier_is_read_only_where_an_entry_names_one() {
+        let table = RouterTable::new(vec![router(1, "203.0.113.7", None)], Vec::new());
+        let unread = || unreachable!("nobody asks for it");
+        assert!(table.sender(IpAddr::from([203, 0, 113, 7]), unread).is_some());
     }
 }

@@ -427,7 +427,7 @@ impl Gate {
             let outcome = self.apply(&mut tx, &mut case, &event, &Actor::System, &mut ended).await?;
             if let Outcome::Unchanged(Why::Over | Why::HungUp) = outcome {
                 // Its session is over already: the connection waits for its cut, not for an answer.
-                tx.set_presence(connection, Presence::NotAsked).await?;
+                tx.set_presence(connection, Presence::NotAsked, None).await?;
             }
         }
         self.commit(tx, ended).await?;

@@ -24,6 +24,7 @@ pub mod job;
 mod letter;
 mod lifecycle;
 pub mod login;
+mod order;
 mod patience;
 mod person;
 pub mod ports;
@@ -36,12 +37,15 @@ mod session;
 mod slots;
 mod stranger;
 mod sweep;
+mod tempo;
+mod unanswered;
 mod under_way;
 mod update;
 mod wanted;
 pub mod watch;
 
 use std::collections::HashMap;
+use std::sync::atomic::AtomicI64;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -53,11 +57,12 @@ use tokio_util::task::TaskTracker;
 
 pub use admin::{
     ACCOUNT_FIELDS, AccountField, AccountStep, AccountSteps, Adoption, Afterwards, ApiForm, Examination, HomeForm,
-    ImportReport, ImportRow, Mended, Names, RULE_MARK, ReachForm, RuleIdentity, RuleLine, UserForm,
+    ImportReport, ImportRow, Mended, Names, PUT_AT_ONCE, RULE_MARK, ReachForm, RuleIdentity, RuleLine, UserForm,
 };
 pub use compare::{ComparedAccount, Here, PasswordShown, RouterAccountsView, SessionHere, There, Verdict};
 pub use refused::Refused;
 pub use stranger::Stranger;
+pub use unanswered::Unanswered;
 
 use self::access::Errand;
 use self::accounting::Queued;
@@ -100,12 +105,16 @@ pub struct Gate {
     surplus_told: moka::sync::Cache<crate::domain::id::AccountId, Timestamp>,
     strangers: Strangers,
     radsec: radsec::Radsec,
+    unanswered: unanswered::Table,
     logins: Logins,
     class_key: [u8; 32],
     decoy: Credential,
     instance: String,
     errands: Queue<Errand>,
     attempts: Queue<Attempt>,
+    tempo: tempo::Tempo,
+    /// When it was last told that errands are lost, in ms since 1970.
+    errands_lost_at: AtomicI64,
     records: Queue<Queued>,
     wake: Wake,
     leadership: Mutex<HashMap<&'static str, Held>>,
@@ -228,8 +237,11 @@ impl Gate {
             surplus_told: moka::sync::Cache::new(door::SURPLUS_TOLD),
             strangers: Strangers::default(),
             radsec: radsec::Radsec::default(),
+            unanswered: unanswered::Table::default(),
             errands: Queue::new(access::ERRANDS),
             attempts: Queue::new(access::ATTEMPTS),
+            tempo: tempo::Tempo::default(),
+            errands_lost_at: AtomicI64::new(0),
             records: Queue::new(accounting::RECORDS),
             wake: Wake::default(),
             leadership: Mutex::default(),
@@ -269,7 +281,7 @@ impl Gate {
         tracker.spawn(self.clone().run_watch(cancel.clone()));
     }
 
-    /// Starts the worker that ends connections on routers.
+    /// Starts the worker that ends and changes connections on routers.
     pub fn start_enforcing(
         self: &Arc<Self>,
         cutter: Arc<dyn Cutter>,

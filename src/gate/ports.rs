@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
+use crate::domain::attribute::ReplyAttribute;
+use crate::domain::habits::CoaHabits;
 use crate::domain::radsec::Orders;
 use crate::domain::router::NasKey;
 use crate::secret::Secret;
@@ -183,15 +185,17 @@ pub trait Updates: Send + Sync + 'static {
     async fn handle(&self, update: Incoming) -> Result<Option<Toast>, NotHandled>;
 }
 
-/// One connection to be ended, in the router's own words.
+/// One connection to be ended or changed, in the router's own words.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {
     /// Where the router listens: the nas's address and the router's CoA port.
     pub router: std::net::SocketAddr,
     /// Our address that the router knows as its RADIUS server: the one that it last sent to, if known.
     pub server: Option<IpAddr>,
-    /// The router's shared secret.
+    /// The secret that the box was last seen to use.
     pub secret: Secret,
+    /// How the router takes such requests.
+    pub habits: CoaHabits,
     /// NAS-IP-Address as the router gave it.
     pub nas_ip: Option<IpAddr>,
     /// User-Name, raw bytes as the router gave them.
@@ -213,22 +217,34 @@ pub struct OverRadsec {
     pub orders: Orders,
 }
 
-/// What a router says to a Disconnect-Request.
+/// What of a running connection is to be changed; at least one thing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Amendment {
+    /// Session-Timeout as the router counts it, whole seconds.
+    pub timeout: Option<Duration>,
+    /// Reply attributes that a running connection takes.
+    pub attributes: Vec<ReplyAttribute>,
+}
+
+/// What a router says to a Disconnect- or CoA-Request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CutOutcome {
-    /// Disconnect-ACK. Not yet the proof: that is the Stop.
+    /// ACK. Of a Disconnect not yet the proof: that is the Stop.
     Acknowledged,
-    /// Disconnect-NAK with Error-Cause 503: it has no such connection.
+    /// NAK with Error-Cause 503: it has no such connection.
     Gone,
-    /// Disconnect-NAK with this Error-Cause (RFC 5176 §3.5), if it gave one.
+    /// NAK with this Error-Cause (RFC 5176 §3.5), if it gave one.
     Refused(Option<u32>),
     /// No answer to any try.
     Silent,
 }
 
-/// Sends Disconnect-Requests.
+/// Sends Disconnect- and CoA-Requests.
 #[async_trait]
 pub trait Cutter: Send + Sync + 'static {
     /// Sends one Disconnect-Request, resending the same bytes; ends within 10 s.
     async fn disconnect(&self, target: &Target) -> CutOutcome;
+
+    /// Sends one CoA-Request, likewise.
+    async fn change(&self, target: &Target, amendment: &Amendment) -> CutOutcome;
 }

@@ -72,8 +72,13 @@ impl Gate {
         for held in &next.connections {
             let before = session.connections.iter().find(|other| other.id == held.id).map(|other| other.presence);
             if before != Some(held.presence) {
-                tx.set_presence(held.id, held.presence).await?;
+                let is_first = matches!(before, None | Some(Presence::NotAsked));
+                let runs_until = is_first.then(|| self.first_limit(case, &next, held));
+                tx.set_presence(held.id, held.presence, runs_until).await?;
             }
+        }
+        if next.is_open() {
+            self.order_limits(tx, case, (&session, &next), event).await?;
         }
         for effect in &effects {
             self.follow(tx, case, &next, *effect, actor, ended).await?;

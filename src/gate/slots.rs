@@ -7,6 +7,10 @@ use crate::clock::Timestamp;
 use crate::domain::access::{SLOT, Slot};
 use crate::domain::id::{AccountId, SessionId};
 
+/// Slots of one account; above it the oldest is forgotten. Only an account without a limit of connections has that many, and
+/// a slot is 200 octets that are looked through at each of its dials.
+const PER_ACCOUNT: usize = 256;
+
 /// The slots of every account that has some.
 #[derive(Default)]
 pub(super) struct Slots(Mutex<HashMap<AccountId, Vec<Slot>>>);
@@ -30,6 +34,9 @@ impl Slots {
         let (decision, taken) = decide(slots);
         if let Some(taken) = taken {
             slots.retain(|slot| taken.place.is_none() || slot.place != taken.place);
+            if slots.len() >= PER_ACCOUNT {
+                slots.remove(0);
+            }
             slots.push(taken);
         }
         if slots.is_empty() {

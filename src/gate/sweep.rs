@@ -9,9 +9,10 @@ use super::Gate;
 use super::router_api::ApiState;
 use super::session::Ended;
 use crate::clock::Timestamp;
-use crate::domain::router::{Router, Scheme};
+use crate::domain::router::{Router, Scheme, SecretAge};
 use crate::domain::setting::Level;
 use crate::store::connection::LOST;
+use crate::store::router::NasLine;
 use crate::store::{StoreError, Tx};
 
 /// How often.
@@ -48,6 +49,9 @@ impl Gate {
             }
             last = now;
             self.slots.sweep(now);
+            if let Err(error) = self.tell_of_floods().await {
+                tracing::error!(%error, "a flood could not be told of");
+            }
             if !self.leads(ROLE).await {
                 continue;
             }
@@ -86,8 +90,36 @@ impl Gate {
         if listening_since + silence <= now {
             self.close_silent(&mut tx, silence).await?;
         }
+        self.wipe_old_secrets(&mut tx).await?;
         self.commit(tx, Ended::default()).await?;
         self.metrics.connections.set(self.reader().open_connection_count().await?);
+        Ok(())
+    }
+
+    /// Secrets that were to be taken for a while only are wiped; boxes that still use one are shut out by that.
+    async fn wipe_old_secrets(&self, tx: &mut Tx) -> Result<(), StoreError> {
+        let now = self.now();
+        let is_over = |router: &Router| router.old_secret.is_some() && router.old_secret_at(now).is_none();
+        if !self.directory.routers().routers().iter().any(|router| is_over(router)) {
+            return Ok(());
+        }
+        let boxes = self.reader().nas_lines().await?;
+        for router in tx.routers().await?.iter().filter(|router| is_over(router)) {
+            let behind = |line: &&NasLine| {
+                line.nas.key.router == router.id && line.nas.secret.is_some_and(|seen| seen.age == SecretAge::Old)
+            };
+            let behind: Vec<String> = boxes.iter().filter(behind).map(NasLine::shown).collect();
+            if !behind.is_empty() {
+                let text = format!(
+                    "The old secret of router {} is not taken any more, and was the last that was seen of: {}. Give them the \
+                     new one.",
+                    router.name,
+                    behind.join(", ")
+                );
+                tx.raise("old_secret", &router.name, &text, now).await?;
+            }
+            tx.set_old_secret(router.id, None).await?;
+        }
         Ok(())
     }
 

@@ -8,14 +8,16 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::decode::{self, Arrival};
+use super::decode::{self, Access, Arrival};
 use super::dropped::Dropped;
 use super::duplicate::{Answered, Key, Seen};
 use super::listener::{Ends, Listener};
 use super::peers::Peer;
+use super::proof;
 use super::radsec::Back;
 use super::reply::Asked;
 use super::server::{Port, Server};
+use super::view::Logged;
 use crate::clock::Timestamp;
 use crate::domain::access::{Reason, Request};
 use crate::domain::home::{Home, HomeFault, Word};
@@ -57,6 +59,7 @@ impl Call {
     }
 
     async fn send_by(&self, way: &Way, reply: &[u8]) {
+        tracing::trace!(to = %self.ends.from, "sent {}", Logged(reply));
         let (ends, sent) = match way {
             Way::Udp(listener, ends) => (*ends, listener.send(reply, *ends).await),
             Way::Radsec(back) => (self.ends, back.send(reply)),
@@ -98,9 +101,9 @@ impl Call {
 
     /// An Accept goes out again only while what it speaks of is as it was; that is asked of the database.
     fn repeat_if_it_holds(self, reply: Arc<[u8]>, mark: Mark) -> Result<(), Dropped> {
-        let permit = self.server.logins.clone().try_acquire_owned().map_err(|_| Dropped::Busy)?;
+        let place = self.server.place(self.peer.router.id)?;
         let server = self.server.clone();
-        server.spawn(permit, async move {
+        server.spawn(place, async move {
             if self.server.gate.still_holds(mark).await {
                 self.repeat(&reply).await;
             } else {
@@ -125,18 +128,19 @@ impl Call {
         let nas = decode::nas(packet, self.peer.router.id, self.source);
         self.check_signature(packet, nas)?;
         let Some(in_flight) = self.first().await? else { return Ok(()) };
-        if let Some(message) = eap::join(packet).map_err(|_| Dropped::BadEap)? {
+        if let Some(message) = eap::join(packet).map_err(Dropped::BadEap)? {
             return in_flight.eap(packet, &message).await;
         }
         let call = &in_flight.call;
-        let request = decode::access(packet, &call.peer.secret, &call.arrival()).map_err(Dropped::Undecodable)?;
+        let read = decode::access(packet, &call.peer.secret, &call.arrival()).map_err(Dropped::Undecodable)?;
+        let Access { request, flaw: None } = read else { return in_flight.refuse(read).await };
         let gate = &call.server.gate;
         if let Some(answer) = gate.access_now(&request, &call.peer.router) {
             return in_flight.reply(&request, answer).await;
         }
-        let permit = call.server.logins.clone().try_acquire_owned().map_err(|_| Dropped::Busy)?;
+        let place = call.server.place(call.peer.router.id)?;
         let server = call.server.clone();
-        server.spawn(permit, in_flight.ask(request, packet.trimmed().to_vec()));
+        server.spawn(place, in_flight.ask(request, packet.trimmed().to_vec()));
         Ok(())
     }
 
@@ -156,6 +160,7 @@ impl Call {
                 Err(Dropped::MissingMessageAuthenticator)
             }
             (Signature::Absent, ..) if has(AttributeType::PROXY_STATE) => Err(Dropped::ProxyStateUnsigned),
+            (Signature::Absent, ..) if !proof::is_brought(packet) => Err(Dropped::NothingProven),
             (Signature::Absent, Demand::Auto, Signs::NotYet) | (Signature::Absent, Demand::Off, _) => Ok(()),
         }
     }
@@ -223,6 +228,13 @@ impl Drop for InFlight {
 }
 
 impl InFlight {
+    /// What brings no proof that could be one is refused without asking the gate, counted, and kept as an attempt.
+    async fn refuse(self, Access { request, flaw }: Access) -> Result<(), Dropped> {
+        let reason = flaw.unwrap_or(Reason::NoProof);
+        let answer = self.call.server.gate.refuse_unasked(&request, reason, request.arrived);
+        self.reply(&request, answer).await
+    }
+
     /// Asks the gate, which asks the database and perhaps the person, and replies; `asked` is the packet, should it have to
     /// be forwarded.
     async fn ask(self, request: Request, asked: Vec<u8>) {

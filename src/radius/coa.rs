@@ -1,8 +1,9 @@
-//! Ends a connection on its router: Disconnect-Request, RFC 5176 §2.1, as RouterOS takes it.
+//! Ends or changes a connection on its router: Disconnect- and CoA-Request, RFC 5176 §2.1 and §2.2, as RouterOS takes them.
 //!
-//! The packet says which connection is meant and nothing else. It leaves from the address that the router knows as its
-//! RADIUS server: RouterOS drops any other without a word. Two transmissions of the same bytes carry a
-//! Message-Authenticator; then one more request goes without, for routers that do not like it.
+//! The packet says which connection is meant, and what is to be changed of it. It leaves from the address that the router
+//! knows as its RADIUS server: RouterOS drops any other without a word. Two transmissions of the same bytes carry a
+//! Message-Authenticator; then one more request goes without, for routers that do not like it. A router's habit may say
+//! that all carry one, or none.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -14,10 +15,12 @@ use tokio::net::UdpSocket;
 use tokio::time::Instant;
 
 use super::radsec::Lines;
+use super::reply::push_attribute;
+use crate::domain::habits::{Identification, Signing};
 use crate::domain::radsec::Orders;
 use crate::domain::router::NasKey;
 use crate::entropy::Entropy;
-use crate::gate::ports::{CutOutcome, Cutter, Target};
+use crate::gate::ports::{Amendment, CutOutcome, Cutter, Target};
 use crate::proto::radius::packet::PACKET_MAX_BYTES;
 use crate::proto::radius::{AttributeType, BuildError, Code, Opening, Packet, PacketBuilder, SharedSecret, sign};
 
@@ -31,7 +34,7 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// Session-Context-Not-Found, RFC 5176 §3.6.
 const NO_SUCH_CONNECTION: u32 = 503;
 
-/// Sends Disconnect-Requests, each from a socket of its own, or over the connection of the box.
+/// Sends Disconnect- and CoA-Requests, each from a socket of its own, or over the connection of the box.
 pub struct Cutters {
     entropy: Arc<dyn Entropy>,
     lines: Arc<Lines>,
@@ -51,23 +54,33 @@ impl Cutters {
     }
 
     /// What the box says over its own connection; `None` if it has none on this instance, or does not answer there.
-    async fn over_connection(&self, target: &Target, nas: &NasKey) -> Option<CutOutcome> {
+    async fn over_connection(
+        &self,
+        target: &Target,
+        amendment: Option<&Amendment>,
+        nas: &NasKey,
+    ) -> Option<CutOutcome> {
         let (line, secret) = (self.lines.of(nas)?, SharedSecret::new(target.secret.clone()));
-        let ask = |identifier| request(target, identifier, Opening::MessageAuthenticator, &secret);
+        let (opening, _) = openings(target.habits.signing);
+        let ask = |identifier| request(target, amendment, (identifier, opening), &secret);
         let reply = line.order(ask, &secret, CONNECTION_WAIT).await?;
         Packet::parse(&reply).ok().and_then(|reply| said(&reply))
     }
 
-    async fn exchange(&self, target: &Target) -> Result<CutOutcome, Failure> {
+    async fn exchange(&self, target: &Target, amendment: Option<&Amendment>) -> Result<CutOutcome, Failure> {
         let secret = SharedSecret::new(target.secret.clone());
         let [identifier] = self.entropy.bytes();
-        let signed = request(target, identifier, Opening::MessageAuthenticator, &secret)?;
-        let bare = request(target, identifier.wrapping_add(1), Opening::Bare, &secret)?;
-        let exchange = Exchange { socket: bind(target).await?, router: target.router, secret, sent: [&signed, &bare] };
-        for (bytes, wait) in [&signed, &signed, &bare].into_iter().zip(self.waits) {
+        let (first, last) = openings(target.habits.signing);
+        let first = request(target, amendment, (identifier, first), &secret)?;
+        let last = match last {
+            Some(last) => request(target, amendment, (identifier.wrapping_add(1), last), &secret)?,
+            None => first.clone(),
+        };
+        let exchange = Exchange { socket: bind(target).await?, router: target.router, secret, sent: [&first, &last] };
+        for (bytes, wait) in [&first, &first, &last].into_iter().zip(self.waits) {
             // A router that cannot be reached now may be at the next transmission.
             if let Err(error) = exchange.socket.send_to(bytes, target.router).await {
-                tracing::debug!(router = %target.router, %error, "a disconnect-request was not sent");
+                tracing::debug!(router = %target.router, %error, "a disconnect- or coa-request was not sent");
             }
             if let Ok(outcome) = tokio::time::timeout_at(Instant::now() + wait, exchange.reply()).await {
                 return Ok(outcome);
@@ -75,22 +88,39 @@ impl Cutters {
         }
         Ok(CutOutcome::Silent)
     }
-}
 
-#[async_trait]
-impl Cutter for Cutters {
-    async fn disconnect(&self, target: &Target) -> CutOutcome {
+    async fn ask(&self, target: &Target, amendment: Option<&Amendment>) -> CutOutcome {
         if let Some(over) = target.radsec.as_ref().filter(|over| over.orders != Orders::Udp) {
-            match (self.over_connection(target, &over.nas).await, over.orders) {
+            match (self.over_connection(target, amendment, &over.nas).await, over.orders) {
                 (Some(outcome), _) => return outcome,
                 (None, Orders::Connection) => return CutOutcome::Silent,
                 (None, Orders::ConnectionThenUdp | Orders::Udp) => {}
             }
         }
-        self.exchange(target).await.unwrap_or_else(|failure| {
-            tracing::warn!(router = %target.router, error = %failure, "no disconnect-request can be sent");
+        self.exchange(target, amendment).await.unwrap_or_else(|failure| {
+            tracing::warn!(router = %target.router, error = %failure, "no disconnect- or coa-request can be sent");
             CutOutcome::Silent
         })
+    }
+}
+
+#[async_trait]
+impl Cutter for Cutters {
+    async fn disconnect(&self, target: &Target) -> CutOutcome {
+        self.ask(target, None).await
+    }
+
+    async fn change(&self, target: &Target, amendment: &Amendment) -> CutOutcome {
+        self.ask(target, Some(amendment)).await
+    }
+}
+
+/// How the first request begins, and the last where it is another one.
+const fn openings(signing: Signing) -> (Opening, Option<Opening>) {
+    match signing {
+        Signing::Auto => (Opening::MessageAuthenticator, Some(Opening::Bare)),
+        Signing::Yes => (Opening::MessageAuthenticator, None),
+        Signing::No => (Opening::Bare, None),
     }
 }
 
@@ -138,12 +168,12 @@ impl Exchange<'_> {
     }
 }
 
-/// What a reply says; `None` if it is none to a Disconnect-Request.
+/// What a reply says; `None` if it is none to a Disconnect- or CoA-Request.
 fn said(reply: &Packet<'_>) -> Option<CutOutcome> {
     match (reply.code(), reply.integer(AttributeType::ERROR_CAUSE)) {
-        (Code::DISCONNECT_ACK, _) => Some(CutOutcome::Acknowledged),
-        (Code::DISCONNECT_NAK, Some(NO_SUCH_CONNECTION)) => Some(CutOutcome::Gone),
-        (Code::DISCONNECT_NAK, cause) => Some(CutOutcome::Refused(cause)),
+        (Code::DISCONNECT_ACK | Code::COA_ACK, _) => Some(CutOutcome::Acknowledged),
+        (Code::DISCONNECT_NAK | Code::COA_NAK, Some(NO_SUCH_CONNECTION)) => Some(CutOutcome::Gone),
+        (Code::DISCONNECT_NAK | Code::COA_NAK, cause) => Some(CutOutcome::Refused(cause)),
         _ => None,
     }
 }
@@ -156,7 +186,7 @@ async fn bind(target: &Target) -> io::Result<UdpSocket> {
         match UdpSocket::bind((server, 0)).await {
             Ok(socket) => return Ok(socket),
             Err(error) => {
-                tracing::warn!(%server, %error, "not our address: the router will not take a disconnect-request")
+                tracing::warn!(%server, %error, "not our address: the router will take no disconnect- or coa-request")
             }
         }
     }
@@ -167,28 +197,53 @@ async fn bind(target: &Target) -> io::Result<UdpSocket> {
     UdpSocket::bind((any, 0)).await
 }
 
-/// Which connection is meant, in the router's own words, and nothing else: RouterOS refuses a request with more.
-fn request(target: &Target, identifier: u8, opening: Opening, secret: &SharedSecret) -> Result<Vec<u8>, BuildError> {
-    let mut packet = PacketBuilder::new(Code::DISCONNECT_REQUEST, identifier, opening);
-    match target.nas_ip {
-        Some(address @ IpAddr::V4(_)) => packet.push_address(AttributeType::NAS_IP_ADDRESS, address)?,
-        Some(address @ IpAddr::V6(_)) => packet.push_address(AttributeType::NAS_IPV6_ADDRESS, address)?,
-        None => &mut packet,
-    };
-    packet.push(AttributeType::USER_NAME, &target.user_name)?;
-    packet.push(AttributeType::ACCT_SESSION_ID, target.acct_session_id.as_bytes())?;
-    if let Some(address @ IpAddr::V4(_)) = target.framed_ip {
-        packet.push_address(AttributeType::FRAMED_IP_ADDRESS, address)?;
+/// Which connection is meant, in the router's own words, what is to be changed of it, and nothing else: RouterOS refuses a
+/// request with more.
+fn request(
+    target: &Target,
+    amendment: Option<&Amendment>,
+    (identifier, opening): (u8, Opening),
+    secret: &SharedSecret,
+) -> Result<Vec<u8>, BuildError> {
+    let code = if amendment.is_some() { Code::COA_REQUEST } else { Code::DISCONNECT_REQUEST };
+    let mut packet = PacketBuilder::new(code, identifier, opening);
+    push_target(&mut packet, target)?;
+    if let Some(amendment) = amendment {
+        if let Some(timeout) = amendment.timeout {
+            let seconds = u32::try_from(timeout.as_secs()).unwrap_or(u32::MAX);
+            packet.push_integer(AttributeType::SESSION_TIMEOUT, seconds)?;
+        }
+        amendment.attributes.iter().try_for_each(|attribute| push_attribute(&mut packet, attribute))?;
     }
     Ok(sign::sign_coa_request(packet, secret))
+}
+
+fn push_target(packet: &mut PacketBuilder, target: &Target) -> Result<(), BuildError> {
+    let identification = target.habits.identification;
+    match target.nas_ip.filter(|_| identification == Identification::Full) {
+        Some(address @ IpAddr::V4(_)) => packet.push_address(AttributeType::NAS_IP_ADDRESS, address)?,
+        Some(address @ IpAddr::V6(_)) => packet.push_address(AttributeType::NAS_IPV6_ADDRESS, address)?,
+        None => &mut *packet,
+    };
+    if identification != Identification::SessionId {
+        packet.push(AttributeType::USER_NAME, &target.user_name)?;
+    }
+    packet.push(AttributeType::ACCT_SESSION_ID, target.acct_session_id.as_bytes())?;
+    let framed_ip = target.framed_ip.filter(|_| identification != Identification::SessionId);
+    if let Some(address @ IpAddr::V4(_)) = framed_ip {
+        packet.push_address(AttributeType::FRAMED_IP_ADDRESS, address)?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::crypto::hex;
+    use crate::domain::attribute::ReplyAttribute;
+    use crate::domain::habits::CoaHabits;
     use crate::entropy::SystemEntropy;
-    use crate::proto::radius::Signature;
+    use crate::proto::radius::{Signature, VendorType};
     use crate::secret::Secret;
 
     fn target(router: SocketAddr) -> Target {
@@ -196,6 +251,7 @@ mod tests {
             router,
             server: Some(IpAddr::from([127, 0, 0, 2])),
             secret: Secret::new("testing123"),
+            habits: CoaHabits::default(),
             nas_ip: Some(IpAddr::from([198, 51, 100, 1])),
             user_name: b"User".to_vec(),
             acct_session_id: "81500001".to_owned(),
@@ -211,7 +267,7 @@ mod tests {
     #[test]
     fn the_packet_is_that_of_the_vectors() {
         let target = target(SocketAddr::from(([192, 0, 2, 1], 3799)));
-        let bytes = request(&target, 0x42, Opening::Bare, &secret()).unwrap();
+        let bytes = request(&target, None, (0x42, Opening::Bare), &secret()).unwrap();
         let expected = "284200307c0e9fb649af49db4a2a3eda9065f7d5\
                         0406c63364010106557365722c0a383135303030303108060a080005";
         assert_eq!(hex::encode(&bytes), expected);
@@ -223,10 +279,13 @@ mod tests {
     /// What becomes of a Disconnect-Request that a router answers by `answer`; `None` is silence to that transmission.
     async fn outcome(
         waits: [Duration; 3],
+        signing: Signing,
+        amendment: Option<Amendment>,
         answer: impl Fn(&Packet<'_>) -> Option<PacketBuilder> + Send + 'static,
     ) -> CutOutcome {
         let router = UdpSocket::bind("127.0.0.1:0").await.unwrap();
-        let target = target(router.local_addr().unwrap());
+        let habits = CoaHabits { signing, ..CoaHabits::default() };
+        let target = Target { habits, ..target(router.local_addr().unwrap()) };
         let answering = tokio::spawn(async move {
             let mut buffer = [0; 4096];
             loop {
@@ -240,7 +299,8 @@ mod tests {
                 }
             }
         });
-        let outcome = Cutters { waits, ..Cutters::new(Arc::new(SystemEntropy)) }.disconnect(&target).await;
+        let cutters = Cutters { waits, ..Cutters::new(Arc::new(SystemEntropy)) };
+        let outcome = cutters.ask(&target, amendment.as_ref()).await;
         answering.abort();
         outcome
     }
@@ -259,7 +319,8 @@ mod tests {
             (Code::DISCONNECT_NAK, Some(401), CutOutcome::Refused(Some(401))),
             (Code::DISCONNECT_NAK, None, CutOutcome::Refused(None)),
         ] {
-            assert_eq!(outcome([Duration::from_secs(60); 3], move |packet| reply(code, packet, cause)).await, expected);
+            let answer = move |packet: &Packet<'_>| reply(code, packet, cause);
+            assert_eq!(outcome([Duration::from_secs(60); 3], Signing::Auto, None, answer).await, expected);
         }
     }
 
@@ -270,7 +331,59 @@ mod tests {
             true => None,
             false => reply(Code::DISCONNECT_ACK, packet, None),
         };
-        assert_eq!(outcome(WAITS_OF_TEST, answer).await, CutOutcome::Acknowledged);
+        assert_eq!(outcome(WAITS_OF_TEST, Signing::Auto, None, answer).await, CutOutcome::Acknowledged);
+        assert_eq!(outcome([Duration::from_secs(60); 3], Signing::No, None, answer).await, CutOutcome::Acknowledged);
+        let patient = [Duration::from_millis(1); 3];
+        assert_eq!(outcome(patient, Signing::Yes, None, answer).await, CutOutcome::Silent);
+    }
+
+    fn amendment() -> Amendment {
+        let attributes = vec![
+            ReplyAttribute::parse("Mikrotik-Rate-Limit", "10M/20M").unwrap(),
+            ReplyAttribute::parse("Filter-Id", "staff.in").unwrap(),
+        ];
+        Amendment { timeout: Some(Duration::from_secs(3600)), attributes }
+    }
+
+    #[test]
+    fn a_change_says_which_connection_and_what() {
+        let target = target(SocketAddr::from(([192, 0, 2, 1], 3799)));
+        let bytes = request(&target, Some(&amendment()), (7, Opening::MessageAuthenticator), &secret()).unwrap();
+        let packet = Packet::parse(&bytes).unwrap();
+        assert_eq!(packet.code(), Code::COA_REQUEST);
+        assert_eq!(sign::check_hashed_request(&packet, &secret()), Ok(Signature::Present));
+        assert_eq!(packet.integer(AttributeType::SESSION_TIMEOUT), Some(3600));
+        assert_eq!(packet.vendor(VendorType::MIKROTIK_RATE_LIMIT), Some(&b"10M/20M"[..]));
+        assert_eq!(packet.first(AttributeType::FILTER_ID), Some(&b"staff.in"[..]));
+    }
+
+    #[test]
+    fn a_router_may_want_less_said_of_which_connection_it_is() {
+        let kinds = |identification| {
+            let habits = CoaHabits { identification, ..CoaHabits::default() };
+            let target = Target { habits, ..target(SocketAddr::from(([192, 0, 2, 1], 3799))) };
+            let bytes = request(&target, None, (7, Opening::Bare), &secret()).unwrap();
+            let packet = Packet::parse(&bytes).unwrap();
+            packet.attributes().map(|attribute| attribute.kind).collect::<Vec<_>>()
+        };
+        let (name, id) = (AttributeType::USER_NAME, AttributeType::ACCT_SESSION_ID);
+        let (nas, framed) = (AttributeType::NAS_IP_ADDRESS, AttributeType::FRAMED_IP_ADDRESS);
+        assert_eq!(kinds(Identification::Full), [nas, name, id, framed]);
+        assert_eq!(kinds(Identification::WithoutNasAddress), [name, id, framed]);
+        assert_eq!(kinds(Identification::SessionId), [id]);
+    }
+
+    #[tokio::test]
+    async fn what_the_router_says_to_a_change_is_understood() {
+        for (code, cause, expected) in [
+            (Code::COA_ACK, None, CutOutcome::Acknowledged),
+            (Code::COA_NAK, Some(503), CutOutcome::Gone),
+            (Code::COA_NAK, Some(401), CutOutcome::Refused(Some(401))),
+        ] {
+            let answer = move |packet: &Packet<'_>| reply(code, packet, cause);
+            let waits = [Duration::from_secs(60); 3];
+            assert_eq!(outcome(waits, Signing::Auto, Some(amendment()), answer).await, expected);
+        }
     }
 
     #[tokio::test]

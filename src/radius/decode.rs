@@ -1,44 +1,43 @@
-//! From packets to the words of the domain: Access-Request (RFC 2865 §4.1, RFC 2548 §2) and Accounting-Request
-//! (RFC 2866 §4.1, RFC 2869 §2.1).
-//!
-//! | octets | of MS-CHAP-Response | of MS-CHAP2-Response |
-//! |---|---|---|
-//! | 1 | identifier | identifier |
-//! | 1 | flags: 1, the NT response counts | flags, reserved |
-//! | 24 | LM response, not looked at | peer challenge (16), reserved (8) |
-//! | 24 | NT response | NT response |
+//! From packets to the words of the domain: Access-Request (RFC 2865 §4.1) and Accounting-Request (RFC 2866 §4.1, RFC 2869
+//! §2.1). The proof of the password is read by [`super::proof`].
 
 use std::net::IpAddr;
 use std::time::Duration;
 
+use super::proof;
 use crate::clock::Timestamp;
-use crate::domain::access::{Request, Service};
+use crate::domain::access::{Reason, Request, Service};
 use crate::domain::connection::{Authentic, Record, Report, Traffic, Via};
-use crate::domain::credential::Proof;
 use crate::domain::id::RouterId;
 use crate::domain::router::NasKey;
 use crate::gate::accounting::Notice;
-use crate::proto::radius::{AttributeType, Packet, SharedSecret, VendorType, attribute, hide};
+use crate::proto::radius::{AttributeType, Packet, SharedSecret, attribute};
 
 /// Service-Type of a VPN.
 const FRAMED: u32 = 2;
 /// Acct-Authentic of a user that the router itself let in.
 const AUTHENTIC_LOCAL: u32 = 2;
-/// Octets of both kinds of MS-CHAP response.
-const MS_CHAP_RESPONSE_BYTES: usize = 50;
-/// The flag of an MS-CHAP-Response whose NT response counts.
-const USE_NT_RESPONSE: u8 = 1;
 /// The longest delay that is believed: RouterOS gives a record up within minutes.
 const DELAY: Duration = Duration::from_secs(24 * 3600);
 
 /// Why a packet that is in order cannot be read as what it claims to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Undecodable {
-    /// No User-Name, an empty one, or one with NUL octets, which no name has and no database stores.
+    /// No User-Name.
     NoUserName,
+    /// An empty User-Name (RFC 2865 §5.1).
+    EmptyUserName,
+    /// A User-Name with NUL octets, which no name has and no database stores.
+    NulInUserName,
     /// An accounting record without Acct-Session-Id.
     NoAcctSessionId,
-    /// No Acct-Status-Type, or one that is none of Start, Interim-Update, Stop, On and Off.
+    /// An empty Acct-Session-Id (RFC 2866 §5.5).
+    EmptyAcctSessionId,
+    /// An accounting record without Acct-Status-Type.
+    NoStatusType,
+    /// An Acct-Status-Type that is not 4 octets (RFC 2866 §5.1).
+    StatusTypeLength,
+    /// An Acct-Status-Type that is none of Start, Interim-Update, Stop, On and Off.
     StatusType,
 }
 
@@ -47,10 +46,24 @@ impl Undecodable {
     pub(super) const fn word(self) -> &'static str {
         match self {
             Self::NoUserName => "no_user_name",
+            Self::EmptyUserName => "empty_user_name",
+            Self::NulInUserName => "nul_in_user_name",
             Self::NoAcctSessionId => "no_acct_session_id",
+            Self::EmptyAcctSessionId => "empty_acct_session_id",
+            Self::NoStatusType => "no_acct_status_type",
+            Self::StatusTypeLength => "acct_status_type_length",
             Self::StatusType => "acct_status_type",
         }
     }
+}
+
+/// An Access-Request, read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Access {
+    /// What it asks.
+    pub(super) request: Request,
+    /// Why it is refused unasked: what it brings is not in order.
+    pub(super) flaw: Option<Reason>,
 }
 
 /// How a packet came here.
@@ -68,26 +81,40 @@ pub(super) struct Arrival {
 
 /// The box that sent the packet.
 pub(super) fn nas(packet: &Packet<'_>, router: RouterId, source: IpAddr) -> NasKey {
-    let identifier = text(packet, AttributeType::NAS_IDENTIFIER).unwrap_or_default();
-    NasKey { router, address: source, identifier }
+    NasKey { router, address: source, identifier: identifier(packet) }
+}
+
+/// What a packet says that its box is called, before anybody has looked at its signature; empty if nothing.
+pub(super) fn claimed_identifier(datagram: &[u8]) -> String {
+    Packet::parse(datagram).map(|packet| identifier(&packet)).unwrap_or_default()
+}
+
+fn identifier(packet: &Packet<'_>) -> String {
+    text(packet, AttributeType::NAS_IDENTIFIER).unwrap_or_default()
 }
 
 /// Reads an Access-Request.
 ///
 /// # Errors
-/// [`Undecodable::NoUserName`].
-pub(super) fn access(packet: &Packet<'_>, secret: &SharedSecret, arrival: &Arrival) -> Result<Request, Undecodable> {
-    Ok(Request {
+/// Its User-Name is none.
+pub(super) fn access(packet: &Packet<'_>, secret: &SharedSecret, arrival: &Arrival) -> Result<Access, Undecodable> {
+    let user_name = user_name(packet)?;
+    let (proof, flaw) = match proof::read(packet, secret) {
+        Ok(proof) => (proof, None),
+        Err(flaw) => (None, Some(flaw)),
+    };
+    let request = Request {
         nas: nas(packet, arrival.router, arrival.source),
-        user_name: user_name(packet)?,
-        proof: proof(packet, secret),
+        user_name,
+        proof,
         service: service(packet),
         station: text(packet, AttributeType::CALLING_STATION_ID),
         acct_session_id: text(packet, AttributeType::ACCT_SESSION_ID),
         nas_ip: nas_ip(packet),
         server: arrival.server,
         arrived: arrival.at,
-    })
+    };
+    Ok(Access { request, flaw })
 }
 
 /// Reads an Accounting-Request.
@@ -97,15 +124,18 @@ pub(super) fn access(packet: &Packet<'_>, secret: &SharedSecret, arrival: &Arriv
 pub(super) fn notice(packet: &Packet<'_>, arrival: &Arrival) -> Result<Notice, Undecodable> {
     let nas = nas(packet, arrival.router, arrival.source);
     let delay = seconds(packet, AttributeType::ACCT_DELAY_TIME).min(DELAY);
-    let report = match packet.integer(AttributeType::ACCT_STATUS_TYPE) {
-        Some(1) => Report::Start,
-        Some(2) => Report::Stop(packet.integer(AttributeType::ACCT_TERMINATE_CAUSE)),
-        Some(3) => Report::Interim,
-        Some(7) => return Ok(Notice::NasOn(nas, arrival.at - delay)),
-        Some(8) => return Ok(Notice::NasOff(nas, arrival.at - delay)),
-        Some(_) | None => return Err(Undecodable::StatusType),
+    let report = match status(packet)? {
+        1 => Report::Start,
+        2 => Report::Stop(packet.integer(AttributeType::ACCT_TERMINATE_CAUSE)),
+        3 => Report::Interim,
+        7 => return Ok(Notice::NasOn(nas, arrival.at - delay)),
+        8 => return Ok(Notice::NasOff(nas, arrival.at - delay)),
+        _ => return Err(Undecodable::StatusType),
     };
-    let acct_session_id = text(packet, AttributeType::ACCT_SESSION_ID).ok_or(Undecodable::NoAcctSessionId)?;
+    let acct_session_id = match packet.first(AttributeType::ACCT_SESSION_ID) {
+        None => return Err(Undecodable::NoAcctSessionId),
+        Some(_) => text(packet, AttributeType::ACCT_SESSION_ID).ok_or(Undecodable::EmptyAcctSessionId)?,
+    };
     Ok(Notice::Connection(Box::new(Record {
         report,
         nas,
@@ -125,9 +155,18 @@ pub(super) fn notice(packet: &Packet<'_>, arrival: &Arrival) -> Result<Notice, U
     })))
 }
 
+fn status(packet: &Packet<'_>) -> Result<u32, Undecodable> {
+    let value = packet.first(AttributeType::ACCT_STATUS_TYPE).ok_or(Undecodable::NoStatusType)?;
+    attribute::integer(value).ok_or(Undecodable::StatusTypeLength)
+}
+
 fn user_name(packet: &Packet<'_>) -> Result<Vec<u8>, Undecodable> {
-    let name = packet.first(AttributeType::USER_NAME).filter(|name| !name.is_empty() && !name.contains(&0));
-    name.map(<[u8]>::to_vec).ok_or(Undecodable::NoUserName)
+    match packet.first(AttributeType::USER_NAME) {
+        None => Err(Undecodable::NoUserName),
+        Some([]) => Err(Undecodable::EmptyUserName),
+        Some(name) if name.contains(&0) => Err(Undecodable::NulInUserName),
+        Some(name) => Ok(name.to_vec()),
+    }
 }
 
 /// An attribute as text, whatever its octets are; NUL, which PostgreSQL does not store, is replaced too. Empty is none.
@@ -167,62 +206,11 @@ fn traffic(packet: &Packet<'_>) -> Traffic {
     }
 }
 
-/// The one proof that the request brings; none if it brings several, one of EAP, or one of the wrong shape.
-fn proof(packet: &Packet<'_>, secret: &SharedSecret) -> Option<Proof> {
-    if packet.first(AttributeType::EAP_MESSAGE).is_some() {
-        return None;
-    }
-    let pap = packet.first(AttributeType::USER_PASSWORD);
-    let chap = packet.first(AttributeType::CHAP_PASSWORD);
-    let ms_chap_1 = packet.vendor(VendorType::MS_CHAP_RESPONSE);
-    let ms_chap_2 = packet.vendor(VendorType::MS_CHAP2_RESPONSE);
-    match (pap, chap, ms_chap_1, ms_chap_2) {
-        (Some(hidden), None, None, None) => {
-            hide::reveal_password(hidden, packet.authenticator(), secret).ok().map(Proof::Pap)
-        }
-        (None, Some(value), None, None) => by_chap(packet, value),
-        (None, None, Some(value), None) => by_ms_chap_1(packet, value),
-        (None, None, None, Some(value)) => by_ms_chap_2(packet, value),
-        _ => None,
-    }
-}
-
-fn by_chap(packet: &Packet<'_>, value: &[u8]) -> Option<Proof> {
-    let (ident, response) = value.split_first()?;
-    let challenge = packet.first(AttributeType::CHAP_CHALLENGE).unwrap_or(packet.authenticator());
-    if challenge.is_empty() {
-        return None;
-    }
-    Some(Proof::Chap { ident: *ident, challenge: challenge.to_vec(), response: response.try_into().ok()? })
-}
-
-/// The parts of either response: identifier, flags, what differs, NT response.
-fn response(value: &[u8]) -> Option<(u8, u8, &[u8; 24], [u8; 24])> {
-    if value.len() != MS_CHAP_RESPONSE_BYTES {
-        return None;
-    }
-    let (&[ident, flags], rest) = value.split_first_chunk::<2>()?;
-    let (differing, nt_response) = rest.split_first_chunk::<24>()?;
-    Some((ident, flags, differing, nt_response.try_into().ok()?))
-}
-
-fn by_ms_chap_1(packet: &Packet<'_>, value: &[u8]) -> Option<Proof> {
-    let challenge = packet.vendor(VendorType::MS_CHAP_CHALLENGE)?.try_into().ok()?;
-    let (ident, flags, _, nt_response) = response(value)?;
-    (flags == USE_NT_RESPONSE).then_some(Proof::MsChap1 { ident, challenge, nt_response })
-}
-
-fn by_ms_chap_2(packet: &Packet<'_>, value: &[u8]) -> Option<Proof> {
-    let challenge = packet.vendor(VendorType::MS_CHAP_CHALLENGE)?.try_into().ok()?;
-    let (ident, _, differing, nt_response) = response(value)?;
-    let peer_challenge = *differing.first_chunk::<16>()?;
-    Some(Proof::MsChap2 { ident, challenge, peer_challenge, nt_response })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::proto::radius::{Code, Opening, PacketBuilder, sign};
+    use crate::domain::credential::Proof;
+    use crate::proto::radius::{Code, Opening, PacketBuilder, hide, sign};
     use crate::secret::Secret;
 
     const AUTHENTICATOR: [u8; 16] = [0x5a; 16];
@@ -246,7 +234,7 @@ mod tests {
         builder.push(AttributeType::USER_NAME, b"ann").unwrap();
         fill(&mut builder);
         let bytes = sign::sign_request(builder, &AUTHENTICATOR, &secret());
-        access(&Packet::parse(&bytes).unwrap(), &secret(), &arrival()).unwrap()
+        access(&Packet::parse(&bytes).unwrap(), &secret(), &arrival()).unwrap().request
     }
 
     fn notice_of(fill: impl FnOnce(&mut PacketBuilder)) -> Result<Notice, Undecodable> {
@@ -278,66 +266,6 @@ mod tests {
     }
 
     #[test]
-    fn a_chap_challenge_is_the_attribute_or_the_authenticator() {
-        let with = |challenge: Option<&'static [u8]>| {
-            let request = access_of(|packet| {
-                packet.push(AttributeType::CHAP_PASSWORD, &[&[5][..], &[7; 16]].concat()).unwrap();
-                challenge.map(|challenge| packet.push(AttributeType::CHAP_CHALLENGE, challenge).unwrap());
-            });
-            request.proof.map(|proof| match proof {
-                Proof::Chap { ident: 5, challenge, response } if response == [7; 16] => challenge,
-                other => panic!("{other:?}"),
-            })
-        };
-        assert_eq!(with(None), Some(AUTHENTICATOR.to_vec()));
-        assert_eq!(with(Some(b"challenge")), Some(b"challenge".to_vec()));
-        assert_eq!(with(Some(b"")), None);
-    }
-
-    /// The method that a challenge and a response of these lengths lead to.
-    fn method(kind: VendorType, challenge: usize, length: usize, flags: u8) -> Option<&'static str> {
-        let mut value = vec![9; length];
-        if let Some(place) = value.get_mut(1) {
-            *place = flags;
-        }
-        let request = access_of(|packet| {
-            packet.push_vendor(VendorType::MS_CHAP_CHALLENGE, &vec![1; challenge]).unwrap();
-            packet.push_vendor(kind, &value).unwrap();
-        });
-        request.proof.as_ref().map(Proof::method)
-    }
-
-    #[test]
-    fn ms_chap_is_taken_in_its_own_shape_only() {
-        let (first, second) = (VendorType::MS_CHAP_RESPONSE, VendorType::MS_CHAP2_RESPONSE);
-        assert_eq!(method(first, 8, 50, 1), Some("mschapv1"));
-        assert_eq!(method(first, 8, 50, 0), None);
-        assert_eq!(method(first, 16, 50, 1), None);
-        assert_eq!(method(first, 8, 49, 1), None);
-        assert_eq!(method(second, 16, 50, 0), Some("mschapv2"));
-        assert_eq!(method(second, 8, 50, 0), None);
-        for length in [0, 1, 2, 26, 49, 51] {
-            assert_eq!(method(second, 16, length, 0), None, "{length}");
-        }
-    }
-
-    #[test]
-    fn two_proofs_are_none_and_eap_is_none() {
-        let hidden = hide::hide_password(b"clientPass", &AUTHENTICATOR, &secret()).unwrap();
-        let both = access_of(|packet| {
-            packet.push(AttributeType::USER_PASSWORD, &hidden).unwrap();
-            packet.push(AttributeType::CHAP_PASSWORD, &[7; 17]).unwrap();
-        });
-        assert_eq!(both.proof, None);
-        let eap = access_of(|packet| {
-            packet.push(AttributeType::USER_PASSWORD, &hidden).unwrap();
-            packet.push(AttributeType::EAP_MESSAGE, &[2, 1, 0, 5, 1]).unwrap();
-        });
-        assert_eq!(eap.proof, None);
-        assert_eq!(access_of(|_| ()).proof, None);
-    }
-
-    #[test]
     fn only_framed_or_nothing_is_a_vpn() {
         let service = |types: &[u32]| {
             let fill = |packet: &mut PacketBuilder| {
@@ -355,12 +283,12 @@ mod tests {
 
     #[test]
     fn names_and_texts_survive_odd_octets() {
-        for name in [&b""[..], b"a\0b"] {
+        for (name, wrong) in [(&b""[..], Undecodable::EmptyUserName), (b"a\0b", Undecodable::NulInUserName)] {
             let mut builder = PacketBuilder::new(Code::ACCESS_REQUEST, 1, Opening::Bare);
             builder.push(AttributeType::USER_NAME, name).unwrap();
             let bytes = sign::sign_request(builder, &AUTHENTICATOR, &secret());
             let read = access(&Packet::parse(&bytes).unwrap(), &secret(), &arrival());
-            assert_eq!(read, Err(Undecodable::NoUserName));
+            assert_eq!(read, Err(wrong));
         }
         let request = access_of(|packet| {
             packet.push(AttributeType::CALLING_STATION_ID, b"\xff\0").unwrap();
@@ -414,7 +342,9 @@ mod tests {
         assert_eq!(with(1, &[id]).err(), Some(Undecodable::NoUserName));
         assert_eq!(with(3, &[name]).err(), Some(Undecodable::NoAcctSessionId));
         assert_eq!(with(9, &[name, id]).err(), Some(Undecodable::StatusType));
-        assert_eq!(notice_of(|_| ()).err(), Some(Undecodable::StatusType));
+        assert_eq!(notice_of(|_| ()).err(), Some(Undecodable::NoStatusType));
+        let of = |kind, value: &'static [u8]| notice_of(|packet| _ = packet.push(kind, value).unwrap()).err();
+        assert_eq!(of(AttributeType::ACCT_STATUS_TYPE, &[1]), Some(Undecodable::StatusTypeLength));
         assert!(matches!(with(7, &[]), Ok(Notice::NasOn(..))));
         assert!(matches!(with(8, &[]), Ok(Notice::NasOff(..))));
     }

@@ -1,4 +1,5 @@
-//! Why a datagram gets no answer: counted each time, logged at most once per reason and source in ten seconds.
+//! Why a datagram gets no answer: counted each time, logged at most once per reason and source in ten seconds, and for so many
+//! sources of a reason in that time.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -8,12 +9,13 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::decode::Undecodable;
-use crate::proto::radius::Malformed;
+use crate::proto::radius::{Malformed, eap};
 
 /// One line per reason and source in this time; what came meanwhile is told as a number.
 const QUIET: Duration = Duration::from_secs(10);
-/// Reasons and sources remembered; above it the longest silent one is forgotten, so a flood of forged sources makes
-/// lines, but no memory.
+/// Lines of one reason in this time, whatever the sources: those may be forged, and a disk is soon full.
+const LINES: u32 = 20;
+/// Reasons and sources remembered; above it the longest silent one is forgotten.
 const REMEMBERED: usize = 1_024;
 
 /// Why a datagram was dropped.
@@ -31,6 +33,8 @@ pub(super) enum Dropped {
     MissingMessageAuthenticator,
     /// It came through a proxy and nothing protects that.
     ProxyStateUnsigned,
+    /// It is neither signed nor brings anything that could be held against the secret.
+    NothingProven,
     /// The Authenticator of an Accounting-Request is wrong: another secret.
     BadAccountingAuthenticator,
     /// Its first copy is being worked on.
@@ -40,9 +44,11 @@ pub(super) enum Dropped {
     /// It cannot be read as what it claims to be.
     Undecodable(Undecodable),
     /// What its EAP-Message holds is no EAP packet.
-    BadEap,
+    BadEap(eap::Malformed),
     /// An EAP packet that is no answer to what was asked last.
     EapOutOfTurn,
+    /// As many datagrams of its router wait as may.
+    Crowded,
     /// As many requests are being worked on as may be.
     Busy,
     /// As many accounting records wait as may.
@@ -63,12 +69,14 @@ impl Dropped {
             Self::BadMessageAuthenticator => "bad_message_authenticator",
             Self::MissingMessageAuthenticator => "missing_message_authenticator",
             Self::ProxyStateUnsigned => "proxy_state_unsigned",
+            Self::NothingProven => "nothing_proven",
             Self::BadAccountingAuthenticator => "bad_accounting_authenticator",
             Self::DuplicateInFlight => "duplicate_in_flight",
             Self::DuplicateStale => "duplicate_stale",
             Self::Undecodable(undecodable) => undecodable.word(),
-            Self::BadEap => "bad_eap",
+            Self::BadEap(malformed) => malformed.label(),
             Self::EapOutOfTurn => "eap_out_of_turn",
+            Self::Crowded => "crowded",
             Self::Busy => "busy",
             Self::QueueFull => "queue_full",
             Self::ReplyTooLong => "reply_too_long",
@@ -76,18 +84,29 @@ impl Dropped {
         }
     }
 
-    /// What an operator can do about it; empty where the word says all.
+    /// What an operator can do about it.
     pub(super) const fn hint(self) -> &'static str {
         match self {
             Self::UnknownRouter => "no router has this address: add it, or look at the router's src-address",
+            Self::Malformed(_) | Self::WrongCode | Self::Undecodable(_) | Self::BadEap(_) | Self::EapOutOfTurn => {
+                "no working router sends this: look at what has this address, or shut it out in the firewall"
+            }
             Self::BadMessageAuthenticator | Self::BadAccountingAuthenticator => {
                 "the secret here is not the one in /radius of the router"
             }
             Self::MissingMessageAuthenticator => {
                 "a Message-Authenticator is demanded: set require-message-auth in /radius, or demand none of this router"
             }
-            Self::Busy | Self::QueueFull => "the database is too slow or does not answer",
-            _ => "",
+            Self::ProxyStateUnsigned | Self::NothingProven => {
+                "nothing in it proves the secret: set require-message-auth in /radius"
+            }
+            Self::DuplicateInFlight | Self::DuplicateStale => "the router asked again; it happens every day",
+            Self::Crowded => "more comes from this router's address than can be answered: look at what floods it",
+            Self::Busy | Self::QueueFull => {
+                "the database is too slow or does not answer, or somebody floods this router"
+            }
+            Self::ReplyTooLong => "the proxies between leave no room for an answer, or too many attributes are set",
+            Self::NotSent => "look at the network of this machine",
         }
     }
 
@@ -99,11 +118,24 @@ impl Dropped {
 
 /// The lines of the log, held back where they repeat.
 #[derive(Default)]
-pub(super) struct Log(Mutex<HashMap<(&'static str, IpAddr), Line>>);
+pub(super) struct Log(Mutex<Lines>);
+
+#[derive(Default)]
+struct Lines {
+    of_sources: HashMap<(&'static str, IpAddr), Line>,
+    of_reasons: HashMap<&'static str, Burst>,
+}
 
 /// A line that was written.
 struct Line {
     at: Instant,
+    held_back: u64,
+}
+
+/// The lines of one reason since `began`.
+struct Burst {
+    began: Instant,
+    written: u32,
     held_back: u64,
 }
 
@@ -119,22 +151,43 @@ impl Log {
         }
     }
 
-    /// How many lines of this reason and source were held back since the last one, if this one may be written.
+    /// How many lines of this reason and source were held back since the last one, if this one may be written. The first of a
+    /// reason in ten seconds also tells of those of other sources that were too many.
     pub(super) fn admit(&self, reason: &'static str, source: IpAddr, now: Instant) -> Option<u64> {
         let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(line) = lines.get_mut(&(reason, source)) {
-            if now.saturating_duration_since(line.at) < QUIET {
-                line.held_back = line.held_back.saturating_add(1);
-                return None;
-            }
-            line.at = now;
-            return Some(std::mem::take(&mut line.held_back));
+        let lines = &mut *lines;
+        let known = lines.of_sources.get_mut(&(reason, source));
+        if let Some(line) = known.filter(|line| now.saturating_duration_since(line.at) < QUIET) {
+            line.held_back = line.held_back.saturating_add(1);
+            return None;
         }
-        if lines.len() >= REMEMBERED {
-            make_room(&mut lines, now);
+        let of_others = lines.of_reasons.entry(reason).or_insert(Burst::new(now)).admit(now)?;
+        if lines.of_sources.len() >= REMEMBERED {
+            make_room(&mut lines.of_sources, now);
         }
-        lines.insert((reason, source), Line { at: now, held_back: 0 });
-        Some(0)
+        let before = lines.of_sources.insert((reason, source), Line { at: now, held_back: 0 });
+        Some(before.map_or(0, |line| line.held_back).saturating_add(of_others))
+    }
+}
+
+impl Burst {
+    const fn new(began: Instant) -> Self {
+        Self { began, written: 0, held_back: 0 }
+    }
+
+    /// How many were held back before, if there may be one more line.
+    fn admit(&mut self, now: Instant) -> Option<u64> {
+        let mut held_back = 0;
+        if now.saturating_duration_since(self.began) >= QUIET {
+            held_back = self.held_back;
+            *self = Self::new(now);
+        }
+        if self.written >= LINES {
+            self.held_back = self.held_back.saturating_add(1);
+            return None;
+        }
+        self.written += 1;
+        Some(held_back)
     }
 }
 
@@ -165,11 +218,19 @@ mod tests {
     }
 
     #[test]
-    fn forged_sources_do_not_fill_the_memory() {
+    fn forged_sources_fill_neither_the_disk_nor_the_memory() {
         let (log, start) = (Log::default(), Instant::now());
-        for source in 0..3_000_u32 {
-            log.admit("short", IpAddr::from(source.to_be_bytes()), start);
+        let admitted = |range: std::ops::Range<u32>, now| {
+            range.filter_map(|source| log.admit("short", IpAddr::from(source.to_be_bytes()), now)).collect::<Vec<u64>>()
+        };
+        assert_eq!(admitted(0..3_000, start), [0; LINES as usize]);
+        assert_eq!(log.admit("busy", IpAddr::from([192, 0, 2, 1]), start), Some(0), "another reason has its own lines");
+        assert_eq!(log.0.lock().unwrap().of_sources.len(), LINES as usize + 1);
+        // The first line after that tells of all that were too many.
+        assert_eq!(admitted(5_000..5_002, start + QUIET), [3_000 - u64::from(LINES), 0]);
+        for round in 0..100 {
+            admitted(0..3_000, start + QUIET * (round + 2));
         }
-        assert_eq!(log.0.lock().unwrap().len(), REMEMBERED);
+        assert!(log.0.lock().unwrap().of_sources.len() <= REMEMBERED);
     }
 }

@@ -75,6 +75,17 @@ impl Listener {
         Ok(())
     }
 
+    /// Takes what is there now, up to a batch; whether there was anything. A failure is the next [`Self::receive`]'s.
+    pub(super) fn receive_now(&self, batch: &mut Batch) -> bool {
+        batch.count = 0;
+        let mut buffers = Vec::with_capacity(BATCH_SIZE);
+        buffers.extend(batch.bytes.chunks_mut(DATAGRAMS_MAX_BYTES).map(IoSliceMut::new));
+        let metas = &mut batch.metas;
+        let receive = || self.state.recv(UdpSockRef::from(&self.socket), &mut buffers, metas);
+        batch.count = self.socket.try_io(Interest::READABLE, receive).unwrap_or(0);
+        batch.count > 0
+    }
+
     /// Sends a reply back the way its request came.
     pub(super) async fn send(&self, reply: &[u8], ends: Ends) -> io::Result<()> {
         let transmit =
@@ -87,6 +98,11 @@ impl Listener {
 impl Batch {
     pub(super) fn new() -> Self {
         Self { bytes: vec![0; BATCH_SIZE * DATAGRAMS_MAX_BYTES], metas: [RecvMeta::default(); BATCH_SIZE], count: 0 }
+    }
+
+    /// Whether there may be more where it came from.
+    pub(super) fn is_full(&self) -> bool {
+        self.count == BATCH_SIZE
     }
 
     /// What was received, datagram by datagram.

@@ -161,7 +161,7 @@ pub(super) fn push_keys(
     Ok(())
 }
 
-fn push_attribute(reply: &mut PacketBuilder, attribute: &ReplyAttribute) -> Result<(), BuildError> {
+pub(super) fn push_attribute(reply: &mut PacketBuilder, attribute: &ReplyAttribute) -> Result<(), BuildError> {
     let number = attribute.number();
     match attribute.vendor() {
         Some(vendor) => reply.push_vendor(VendorType { vendor: VendorId(vendor), number }, attribute.octets())?,

@@ -9,11 +9,16 @@ use crate::proto::radius::{Attribute, AttributeType, Packet, VendorId, VendorTyp
 use crate::text::one_line;
 
 /// Attributes of which only the length is shown: a password could be guessed from them at leisure, or a session taken over.
-const PROOFS: [AttributeType; 1] = [AttributeType::CHAP_PASSWORD];
-const VENDOR_PROOFS: [VendorType; 3] =
-    [VendorType::MS_CHAP_RESPONSE, VendorType::MS_CHAP2_RESPONSE, VendorType::MS_CHAP_MPPE_KEYS];
+const PROOFS: [AttributeType; 2] = [AttributeType::CHAP_PASSWORD, AttributeType::EAP_MESSAGE];
+const VENDOR_PROOFS: [VendorType; 4] = [
+    VendorType::MS_CHAP_RESPONSE,
+    VendorType::MS_CHAP2_RESPONSE,
+    VendorType::MS_CHAP2_SUCCESS,
+    VendorType::MS_CHAP_MPPE_KEYS,
+];
 
-/// Shows a packet: a line for the header, and one for each attribute, `Name = value` as FreeRADIUS's tools write it.
+/// Shows a packet: a line for the header, and one for each attribute, `Name = value` as FreeRADIUS's tools write it. In the
+/// alternate form, `{:#}`, all of it stands in one line.
 #[derive(Debug, Clone, Copy)]
 pub struct View<'a> {
     /// The packet.
@@ -57,13 +62,27 @@ impl fmt::Display for View<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { packet, .. } = self;
         let (name, length) = (packet.code().name(), packet.trimmed().len());
-        writeln!(formatter, "{name} (code {}), identifier {}, {length} octets", packet.code().0, packet.identifier())?;
-        for attribute in packet.attributes() {
-            for line in self.attribute(&attribute) {
-                writeln!(formatter, "    {line}")?;
-            }
+        write!(formatter, "{name} (code {}), identifier {}, {length} octets", packet.code().0, packet.identifier())?;
+        let (before_first, between, end) =
+            if formatter.alternate() { (": ", ", ", "") } else { ("\n    ", "\n    ", "\n") };
+        let lines = packet.attributes().flat_map(|attribute| self.attribute(&attribute));
+        for (at, line) in lines.enumerate() {
+            write!(formatter, "{}{line}", if at == 0 { before_first } else { between })?;
         }
-        Ok(())
+        formatter.write_str(end)
+    }
+}
+
+/// A datagram in one line for the log, by the dictionary in force; why not, where it is no packet. Nothing is read before it
+/// is shown.
+pub(super) struct Logged<'a>(pub(super) &'a [u8]);
+
+impl fmt::Display for Logged<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match Packet::parse(self.0) {
+            Ok(packet) => write!(formatter, "{:#}", View::of(&packet)),
+            Err(malformed) => malformed.fmt(formatter),
+        }
     }
 }
 
@@ -123,6 +142,25 @@ mod tests {
     }
 
     #[test]
+    fn in_the_log_a_packet_is_one_line_with_its_tags_and_types() {
+        let mut packet = PacketBuilder::new(Code::ACCESS_ACCEPT, 7, Opening::Bare);
+        packet.push(AttributeType(64), &[1, 0, 0, 3]).unwrap();
+        packet.push(AttributeType(82), b"\x02office").unwrap();
+        packet.push(AttributeType(97), &[0, 56, 0x20, 1, 0x0d, 0xb8, 0, 0, 0]).unwrap();
+        packet.push(AttributeType(55), &1_795_428_000_u32.to_be_bytes()).unwrap();
+        packet.push(AttributeType(64), &[0x77, 0, 0, 3]).unwrap();
+        let bytes = sign::sign_reply(packet, &[1; 16], &SharedSecret::new(Secret::new("x")));
+        let line = Logged(&bytes).to_string();
+        let (_, attributes) = line.split_once(" octets: ").unwrap();
+        assert_eq!(
+            attributes,
+            "Tunnel-Type = :1:L2TP, Tunnel-Assignment-Id = \":2:office\", Framed-IPv6-Prefix = 2001:db8::/56, \
+             Event-Timestamp = 2026-11-23T10:00:00Z, Tunnel-Type = 0x77000003"
+        );
+        assert!(!Logged(&[1, 2, 3]).to_string().is_empty());
+    }
+
+    #[test]
     fn nothing_that_proves_or_hides_a_password_is_shown() {
         let text = shown(|packet| {
             packet.push(AttributeType::USER_PASSWORD, &[0xab; 16]).unwrap();
@@ -132,7 +170,9 @@ mod tests {
             packet.push_vendor(VendorType::MS_MPPE_SEND_KEY, &[0xab; 34]).unwrap();
             packet.push_vendor(VendorType::MS_MPPE_RECV_KEY, &[0xab; 34]).unwrap();
             packet.push_vendor(VendorType::MS_CHAP_MPPE_KEYS, &[0xab; 32]).unwrap();
+            packet.push_vendor(VendorType::MS_CHAP2_SUCCESS, &[0xab; 43]).unwrap();
+            packet.push(AttributeType::EAP_MESSAGE, &[0xab; 60]).unwrap();
         });
-        assert!(!text.contains("abab") && text.matches("<hidden").count() == 7, "{text}");
+        assert!(!text.contains("abab") && text.matches("<hidden").count() == 9, "{text}");
     }
 }

@@ -23,6 +23,8 @@ pub fn router() -> Router {
         id: RouterId(1),
         name: "office".to_owned(),
         address: "192.0.2.1/32".parse().unwrap(),
+        nas_identifier: None,
+        old_secret: None,
         secret: Secret::new("swordfish"),
         coa_port: COA_PORT,
         message_authenticator: Demand::Auto,

@@ -54,10 +54,24 @@ pub struct AccountLine {
     pub user_name: Option<String>,
     /// Its person's Telegram id.
     pub telegram_id: Option<i64>,
+    /// Its group's name.
+    pub group_name: Option<String>,
     /// Which password is kept.
     pub password: PasswordKept,
     /// What operators remark about it.
     pub comment: String,
+}
+
+impl AccountLine {
+    /// Whether it is locked after "Not me".
+    pub fn is_locked(&self) -> bool {
+        self.account.lock == Lock::Locked
+    }
+
+    /// Whether an operator switched it off.
+    pub fn is_disabled(&self) -> bool {
+        self.account.switch == Switch::Disabled
+    }
 }
 
 /// Which form of a password is kept.
@@ -82,6 +96,32 @@ fn read(row: &AnyRow) -> Result<Account> {
         lock: if fields.maybe_int("locked_at")?.is_some() { Lock::Locked } else { Lock::Open },
         source: fields.word("source", Source::from_word)?,
         holder: if fields.flag("machine")? { Holder::Machine } else { Holder::Person },
+    })
+}
+
+/// Lines of the list of accounts; which ones, and in what order, follows.
+macro_rules! account_lines {
+    () => {
+        "select a.id, a.name, a.user_id, a.group_id, a.enabled, a.locked_at, a.source, a.machine, a.comment,
+         cast(case when a.sealed_password is not null then 2 when a.sealed_nt_hash is not null then 1 else 0 end as bigint)
+         as kept, u.name as user_name, u.telegram_id, g.name as group_name
+         from accounts a left join users u on u.id = a.user_id left join groups g on g.id = a.group_id"
+    };
+}
+
+fn read_line(row: &AnyRow) -> Result<AccountLine> {
+    let fields = Fields::of("accounts", row);
+    Ok(AccountLine {
+        account: read(row)?,
+        user_name: fields.maybe_text("user_name")?,
+        telegram_id: fields.maybe_int("telegram_id")?,
+        group_name: fields.maybe_text("group_name")?,
+        password: match fields.int("kept")? {
+            2 => PasswordKept::Password,
+            1 => PasswordKept::NtHash,
+            _ => PasswordKept::None,
+        },
+        comment: fields.text("comment")?,
     })
 }
 
@@ -257,31 +297,40 @@ impl Reader {
     /// # Errors
     /// As [`Reader::account`].
     pub async fn accounts(&self, after: &str) -> Result<Vec<AccountLine>> {
-        let rows = sqlx::query(
-            "select a.id, a.name, a.user_id, a.group_id, a.enabled, a.locked_at, a.source, a.machine, a.comment,
-             cast(case when a.sealed_password is not null then 2 when a.sealed_nt_hash is not null then 1 else 0 end as bigint)
-             as kept, u.name as user_name, u.telegram_id
-             from accounts a left join users u on u.id = a.user_id
-             where a.name_key > $1 order by a.name_key limit $2",
-        )
-        .bind(after)
-        .bind(LIST_ROWS)
-        .fetch_all(&mut *self.connection().await?)
-        .await?;
-        each(&rows, |row| {
-            let fields = Fields::of("accounts", row);
-            Ok(AccountLine {
-                account: read(row)?,
-                user_name: fields.maybe_text("user_name")?,
-                telegram_id: fields.maybe_int("telegram_id")?,
-                password: match fields.int("kept")? {
-                    2 => PasswordKept::Password,
-                    1 => PasswordKept::NtHash,
-                    _ => PasswordKept::None,
-                },
-                comment: fields.text("comment")?,
-            })
-        })
+        let rows = sqlx::query(concat!(account_lines!(), " where a.name_key > $1 order by a.name_key limit $2"))
+            .bind(after)
+            .bind(LIST_ROWS)
+            .fetch_all(&mut *self.connection().await?)
+            .await?;
+        each(&rows, read_line)
+    }
+
+    /// The accounts of a group, as [`Reader::accounts`] gives all.
+    ///
+    /// # Errors
+    /// As [`Reader::account`].
+    pub async fn accounts_in(&self, group: GroupId, after: &str) -> Result<Vec<AccountLine>> {
+        let statement =
+            concat!(account_lines!(), " where a.group_id = $1 and a.name_key > $2 order by a.name_key limit $3");
+        let rows = sqlx::query(statement)
+            .bind(group.0)
+            .bind(after)
+            .bind(LIST_ROWS)
+            .fetch_all(&mut *self.connection().await?)
+            .await?;
+        each(&rows, read_line)
+    }
+
+    /// The line of one account.
+    ///
+    /// # Errors
+    /// As [`Reader::account`].
+    pub async fn account_line(&self, id: AccountId) -> Result<Option<AccountLine>> {
+        let row = sqlx::query(concat!(account_lines!(), " where a.id = $1"))
+            .bind(id.0)
+            .fetch_optional(&mut *self.connection().await?)
+            .await?;
+        row.as_ref().map(read_line).transpose()
     }
 }
 

@@ -10,11 +10,12 @@ use super::field::{Fields, each};
 use super::{Noun, Reader, Tx};
 use crate::domain::attribute::{AttributeRefused, ReplyAttribute, ReplyAttributes, Subject};
 use crate::domain::id::{AccountId, GroupId};
+use crate::domain::setting::Level;
 
 fn read(row: &AnyRow) -> Result<ReplyAttribute> {
     let fields = Fields::of("attributes", row);
     let name = fields.text("name")?;
-    ReplyAttribute::parse(&name, &fields.text("value")?).map_err(|refused| match refused {
+    ReplyAttribute::stored(&name, &fields.text("value")?).map_err(|refused| match refused {
         AttributeRefused::Unknown(_) => StoreError::UnknownAttribute(name),
         _ => fields.corrupt("value"),
     })
@@ -92,13 +93,12 @@ impl Tx {
     /// # Errors
     /// The database does not answer.
     pub async fn subject_name(&mut self, subject: Subject) -> Result<Option<String>> {
-        let (table, statement) = match subject {
-            Subject::Router(_) => ("routers", "select id, name from routers where id = $1"),
-            Subject::Group(_) => ("groups", "select id, name from groups where id = $1"),
-            Subject::Account(_) => ("accounts", "select id, name from accounts where id = $1"),
-        };
-        let row = sqlx::query(statement).bind(subject.row()).fetch_optional(self.sql()).await?;
-        row.map(|row| Fields::of(table, &row).text("name")).transpose()
+        self.level_name(match subject {
+            Subject::Router(id) => Level::Router(id.0),
+            Subject::Group(id) => Level::Group(id.0),
+            Subject::Account(id) => Level::Account(id.0),
+        })
+        .await
     }
 
     /// Sets the reply attributes of a subject; those that it had go.

@@ -55,7 +55,7 @@ impl Tx {
         let rows = sqlx::query(
             "select id, nas_id, router_id, acct_session_id, user_name, account_id, session_id, station, nas_ip, framed_ip,
              authentic, classed, started_at, seen_at, presence, presence_at, kept, input_octets, output_octets, input_packets,
-             output_packets, ended_at, cause, via from connections
+             output_packets, ended_at, cause, via, runs_until from connections
              where nas_id = $1 and acct_session_id = $2 and (ended_at is null or (started_at >= $3 and started_at <= $4))
              order by case when ended_at is null then 0 else 1 end, started_at desc limit 1",
         )
@@ -88,7 +88,7 @@ impl Tx {
         let rows = sqlx::query(
             "select id, nas_id, router_id, acct_session_id, user_name, account_id, session_id, station, nas_ip, framed_ip,
              authentic, classed, started_at, seen_at, presence, presence_at, kept, input_octets, output_octets, input_packets,
-             output_packets, ended_at, cause, via from connections
+             output_packets, ended_at, cause, via, runs_until from connections
              where nas_id in (select id from nas where router_id = $1) and acct_session_id = $2 and ended_at is null
              and user_name = $3 and coalesce(station, '') = $4 and started_at >= $5 and started_at <= $6 limit 2",
         )
@@ -278,7 +278,7 @@ impl Tx {
         let rows = sqlx::query(
             "select id, nas_id, router_id, acct_session_id, user_name, account_id, session_id, station, nas_ip, framed_ip,
              authentic, classed, started_at, seen_at, presence, presence_at, kept, input_octets, output_octets, input_packets,
-             output_packets, ended_at, cause, via from connections where nas_id = $1 and ended_at is null and started_at < $2",
+             output_packets, ended_at, cause, via, runs_until from connections where nas_id = $1 and ended_at is null and started_at < $2",
         )
         .bind(nas.0)
         .bind(before.millis())

@@ -56,6 +56,8 @@ pub struct Connection {
     pub cause: Option<String>,
     /// Who reports it.
     pub via: Via,
+    /// Until when the router lets it run by its Session-Timeout, as far as we know; `None` where we said none.
+    pub runs_until: Option<Timestamp>,
 }
 
 impl Connection {
@@ -89,7 +91,7 @@ pub enum Kept {
 const COLUMNS_BY_ID: &str =
     "select id, nas_id, router_id, acct_session_id, user_name, account_id, session_id, station, nas_ip,
      framed_ip, authentic, classed, started_at, seen_at, presence, presence_at, kept, input_octets, output_octets,
-     input_packets, output_packets, ended_at, cause, via from connections where id = $1";
+     input_packets, output_packets, ended_at, cause, via, runs_until from connections where id = $1";
 
 pub(super) fn read(row: &AnyRow) -> Result<Connection> {
     let fields = Fields::of("connections", row);
@@ -119,6 +121,7 @@ pub(super) fn read(row: &AnyRow) -> Result<Connection> {
         ended_at: fields.maybe_time("ended_at")?,
         cause: fields.maybe_text("cause")?,
         via: fields.word("via", Via::from_word)?,
+        runs_until: fields.maybe_time("runs_until")?,
     })
 }
 
@@ -190,13 +193,30 @@ impl Reader {
         let rows = sqlx::query(
             "select id, nas_id, router_id, acct_session_id, user_name, account_id, session_id, station, nas_ip, framed_ip,
              authentic, classed, started_at, seen_at, presence, presence_at, kept, input_octets, output_octets, input_packets,
-             output_packets, ended_at, cause, via from connections
+             output_packets, ended_at, cause, via, runs_until from connections
              order by case when ended_at is null then 0 else 1 end, started_at desc, id desc limit $1",
         )
         .bind(LIST_ROWS)
         .fetch_all(&mut *self.connection().await?)
         .await?;
         each(&rows, read)
+    }
+
+    /// Whether another box of the router has an open connection with the same number.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn has_twin(&self, router: RouterId, nas: NasId, acct_session_id: &str) -> Result<bool> {
+        let row = sqlx::query(
+            "select cast(count(*) as bigint) as id from connections
+             where router_id = $1 and nas_id <> $2 and acct_session_id = $3 and ended_at is null",
+        )
+        .bind(router.0)
+        .bind(nas.0)
+        .bind(acct_session_id)
+        .fetch_one(&mut *self.connection().await?)
+        .await?;
+        Ok(Fields::of("connections", &row).int("id")? > 0)
     }
 
     /// When the next question about a connection runs out.
@@ -253,7 +273,7 @@ impl Tx {
         let rows = sqlx::query(
             "select id, nas_id, router_id, acct_session_id, user_name, account_id, session_id, station, nas_ip, framed_ip,
              authentic, classed, started_at, seen_at, presence, presence_at, kept, input_octets, output_octets, input_packets,
-             output_packets, ended_at, cause, via from connections
+             output_packets, ended_at, cause, via, runs_until from connections
              where ended_at is null and via = 'radius' and seen_at < $1 limit $2",
         )
         .bind(since.millis())
@@ -271,7 +291,7 @@ impl Tx {
         let rows = sqlx::query(
             "select id, nas_id, router_id, acct_session_id, user_name, account_id, session_id, station, nas_ip, framed_ip,
              authentic, classed, started_at, seen_at, presence, presence_at, kept, input_octets, output_octets, input_packets,
-             output_packets, ended_at, cause, via from connections
+             output_packets, ended_at, cause, via, runs_until from connections
              where router_id = $1 and ended_at is null and via = 'api' and seen_at < $2 limit $3",
         )
         .bind(router.0)
@@ -290,7 +310,7 @@ impl Tx {
         let rows = sqlx::query(
             "select id, nas_id, router_id, acct_session_id, user_name, account_id, session_id, station, nas_ip, framed_ip,
              authentic, classed, started_at, seen_at, presence, presence_at, kept, input_octets, output_octets, input_packets,
-             output_packets, ended_at, cause, via from connections
+             output_packets, ended_at, cause, via, runs_until from connections
              where fresh is not null and coalesce(account_id, 0) = $1 order by id limit $2",
         )
         .bind(account.map_or(0, |account| account.0))
@@ -343,22 +363,32 @@ impl Tx {
         })
     }
 
-    /// Writes the presence of a connection.
+    /// Writes the presence of a connection; and, where it is seen for the first time, until when its Accept lets it run.
     ///
     /// # Errors
     /// The database does not answer.
-    pub async fn set_presence(&mut self, id: ConnectionId, presence: Presence) -> Result<()> {
+    pub async fn set_presence(
+        &mut self,
+        id: ConnectionId,
+        presence: Presence,
+        runs_until: Option<Timestamp>,
+    ) -> Result<()> {
         let (word, at) = match presence {
             Presence::NotAsked => ("not_asked", None),
             Presence::Asked { until } => ("asked", Some(until.millis())),
             Presence::Confirmed { at } => ("confirmed", Some(at.millis())),
         };
-        sqlx::query("update connections set presence = $1, presence_at = $2 where id = $3")
-            .bind(word)
-            .bind(at)
-            .bind(id.0)
-            .execute(self.sql())
-            .await?;
+        sqlx::query(
+            "update connections set presence = $1, presence_at = $2,
+             runs_until = case when via = 'radius' and classed = 1 then coalesce($3, runs_until) else runs_until end
+             where id = $4",
+        )
+        .bind(word)
+        .bind(at)
+        .bind(runs_until.map(Timestamp::millis))
+        .bind(id.0)
+        .execute(self.sql())
+        .await?;
         Ok(())
     }
 
@@ -385,7 +415,7 @@ impl Tx {
         let rows = sqlx::query(
             "select id, nas_id, router_id, acct_session_id, user_name, account_id, session_id, station, nas_ip, framed_ip,
              authentic, classed, started_at, seen_at, presence, presence_at, kept, input_octets, output_octets, input_packets,
-             output_packets, ended_at, cause, via from connections
+             output_packets, ended_at, cause, via, runs_until from connections
              where account_id = $1 and ended_at is null order by started_at, id",
         )
         .bind(account.0)
@@ -418,7 +448,7 @@ impl Tx {
         let rows = sqlx::query(
             "select id, nas_id, router_id, acct_session_id, user_name, account_id, session_id, station, nas_ip, framed_ip,
              authentic, classed, started_at, seen_at, presence, presence_at, kept, input_octets, output_octets, input_packets,
-             output_packets, ended_at, cause, via from connections
+             output_packets, ended_at, cause, via, runs_until from connections
              where router_id = $1 and ended_at is null order by id",
         )
         .bind(router.0)

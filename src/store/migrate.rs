@@ -62,6 +62,12 @@ const STEPS: &[Step] = &[
         sqlite: include_str!("../../migrations/sqlite/0009_radsec.sql"),
         postgres: include_str!("../../migrations/postgres/0009_radsec.sql"),
     },
+    Step {
+        version: 10,
+        name: "orders",
+        sqlite: include_str!("../../migrations/sqlite/0010_orders.sql"),
+        postgres: include_str!("../../migrations/postgres/0010_orders.sql"),
+    },
 ];
 
 const CHECK: &[u8] = b"radgram";

@@ -19,10 +19,13 @@ use crate::domain::attribute::{ReplyAttributes, Subject};
 use crate::domain::home::Home;
 use crate::domain::id::{NasId, RouterId};
 use crate::domain::radsec::{Certificate, KnownBy};
-use crate::domain::router::{Demand, Leases, Nas, NasKey, Router, Scheme, Signs, shown_network, source_network};
+use crate::domain::router::{
+    Demand, Leases, Nas, NasKey, OldSecret, Router, Scheme, SecretAge, SecretSeen, Signs, shown_network, source_network,
+};
 use crate::secret::Secret;
 
 const SECRET: &str = "sealed_secret";
+const OLD_SECRET: &str = "sealed_old_secret";
 const API_PASSWORD: &str = "sealed_api_password";
 const HOME_SECRET: &str = "sealed_home_secret";
 
@@ -48,6 +51,8 @@ pub struct NasLine {
     pub server: Option<IpAddr>,
     /// How it last called over RadSec, if it ever did.
     pub radsec: Option<RadsecCall>,
+    /// Since when it was seen to sign its requests.
+    pub signs_since: Option<Timestamp>,
 }
 
 /// How a box last called over RadSec.
@@ -61,14 +66,41 @@ pub struct RadsecCall {
     pub at: Timestamp,
 }
 
+impl NasLine {
+    /// The box in words: its address and what it is called.
+    pub fn shown(&self) -> String {
+        let NasKey { address, identifier, .. } = &self.nas.key;
+        crate::text::one_line(&format!("{address} {identifier}")).trim_end().to_owned()
+    }
+}
+
+/// Where a router's packets come from, as one column says it, which is unique: the network, and behind a space the
+/// NAS-Identifier that tells it from others there.
+fn origin(address: ipnet::IpNet, nas_identifier: Option<&str>) -> String {
+    match nas_identifier {
+        Some(identifier) => format!("{} {identifier}", shown_network(address)),
+        None => shown_network(address),
+    }
+}
+
+fn read_origin(text: &str) -> Option<(ipnet::IpNet, Option<String>)> {
+    match text.split_once(' ') {
+        Some((network, identifier)) => Some((source_network(network).ok()?, Some(identifier.to_owned()))),
+        None => Some((source_network(text).ok()?, None)),
+    }
+}
+
 fn read(row: &AnyRow, keys: &Keys, attributes: &mut HashMap<i64, ReplyAttributes>) -> Result<Router> {
     let fields = Fields::of("routers", row);
     let id = fields.int("id")?;
+    let (address, nas_identifier) = fields.word("address", read_origin)?;
     Ok(Router {
         id: RouterId(id),
         name: fields.text("name")?,
-        address: fields.word("address", |text| source_network(text).ok())?,
+        address,
+        nas_identifier,
         secret: keys.open(&fields.bytes(SECRET)?, place(id, SECRET))?,
+        old_secret: read_old_secret(&fields, id, keys)?,
         coa_port: u16::try_from(fields.int("coa_port")?).map_err(|_| fields.corrupt("coa_port"))?,
         message_authenticator: fields.word("message_authenticator", Demand::from_word)?,
         scheme: fields.word("scheme", Scheme::from_word)?,
@@ -82,6 +114,13 @@ fn read(row: &AnyRow, keys: &Keys, attributes: &mut HashMap<i64, ReplyAttributes
             (None, name) => name.map(KnownBy::Name),
         },
     })
+}
+
+fn read_old_secret(fields: &Fields<'_>, id: i64, keys: &Keys) -> Result<Option<OldSecret>> {
+    let (Some(sealed), Some(until)) = (fields.maybe_bytes(OLD_SECRET)?, fields.maybe_time("old_secret_until")?) else {
+        return Ok(None);
+    };
+    Ok(Some(OldSecret { secret: keys.open(&sealed, place(id, OLD_SECRET))?, until }))
 }
 
 fn read_api(fields: &Fields<'_>, id: i64, keys: &Keys) -> Result<Option<Api>> {
@@ -132,6 +171,7 @@ fn read_nas(row: &AnyRow) -> Result<Nas> {
         },
         signs: if signs.is_some() { Signs::Seen } else { Signs::NotYet },
         certificate: fields.maybe_parsed("radsec_certificate")?,
+        secret: read_secret_seen(&fields)?,
     })
 }
 
@@ -142,11 +182,20 @@ fn read_call(fields: &Fields<'_>) -> Result<Option<RadsecCall>> {
     Ok(Some(RadsecCall { name: fields.maybe_text("radsec_name")?.unwrap_or_default(), address, at }))
 }
 
+fn read_secret_seen(fields: &Fields<'_>) -> Result<Option<SecretSeen>> {
+    if fields.maybe_text("secret")?.is_none() {
+        return Ok(None);
+    }
+    let at = fields.maybe_time("secret_at")?.ok_or_else(|| fields.corrupt("secret_at"))?;
+    Ok(Some(SecretSeen { age: fields.word("secret", SecretAge::from_word)?, at }))
+}
+
 async fn routers(sql: &mut AnyConnection, keys: &Keys) -> Result<Vec<Router>> {
     let rows = sqlx::query(
         "select id, name, address, sealed_secret, coa_port, message_authenticator, scheme, api_address, api_user,
          sealed_api_password, api_trust, api_fingerprint, api_authority, api_old_log_in, leases, version,
-         home_address, sealed_home_secret, home_timeout_ms, home_message_authenticator, radsec_fingerprint, radsec_name
+         home_address, sealed_home_secret, home_timeout_ms, home_message_authenticator, radsec_fingerprint, radsec_name,
+         sealed_old_secret, old_secret_until
          from routers order by name_key",
     )
     .fetch_all(&mut *sql)
@@ -164,9 +213,11 @@ impl Reader {
         let mut sql = self.connection().await?;
         let as_of = change::last(&mut sql).await?;
         let routers = routers(&mut sql, &self.keys).await?;
-        let rows = sqlx::query("select id, router_id, address, identifier, signs_since, radsec_certificate from nas")
-            .fetch_all(&mut *sql)
-            .await?;
+        let rows = sqlx::query(
+            "select id, router_id, address, identifier, signs_since, secret, secret_at, radsec_certificate from nas",
+        )
+        .fetch_all(&mut *sql)
+        .await?;
         Ok(Routers { as_of, routers, nas: each(&rows, read_nas)? })
     }
 
@@ -176,8 +227,8 @@ impl Reader {
     /// As [`Reader::routers`].
     pub async fn nas_lines(&self) -> Result<Vec<NasLine>> {
         let rows = sqlx::query(
-            "select n.id, n.router_id, n.address, n.identifier, n.signs_since, n.server_address, n.radsec_certificate,
-             n.radsec_name, n.radsec_address, n.radsec_at, r.name as router
+            "select n.id, n.router_id, n.address, n.identifier, n.signs_since, n.secret, n.secret_at, n.server_address,
+             n.radsec_certificate, n.radsec_name, n.radsec_address, n.radsec_at, r.name as router
              from nas n join routers r on r.id = n.router_id order by r.name_key, n.address, n.identifier",
         )
         .fetch_all(&mut *self.connection().await?)
@@ -189,6 +240,7 @@ impl Reader {
                 router: fields.text("router")?,
                 server: fields.maybe_parsed("server_address")?,
                 radsec: read_call(&fields)?,
+                signs_since: fields.maybe_time("signs_since")?,
             })
         })
     }
@@ -201,6 +253,8 @@ pub struct RouterForm {
     pub name: String,
     /// Address or network.
     pub address: ipnet::IpNet,
+    /// The NAS-Identifier that tells it from others at the same address.
+    pub nas_identifier: Option<String>,
     /// Port for Disconnect and CoA.
     pub coa_port: u16,
     /// What is demanded of its Access-Requests.
@@ -272,7 +326,7 @@ impl Tx {
         )
         .bind(&form.name)
         .bind(name_key(&form.name))
-        .bind(shown_network(form.address))
+        .bind(origin(form.address, form.nas_identifier.as_deref()))
         .bind(Vec::new())
         .bind(i64::from(form.coa_port))
         .bind(form.message_authenticator.word())
@@ -296,7 +350,7 @@ impl Tx {
         )
         .bind(&form.name)
         .bind(name_key(&form.name))
-        .bind(shown_network(form.address))
+        .bind(origin(form.address, form.nas_identifier.as_deref()))
         .bind(i64::from(form.coa_port))
         .bind(form.message_authenticator.word())
         .bind(id.0)
@@ -307,7 +361,7 @@ impl Tx {
         Ok(())
     }
 
-    /// Gives a router another secret.
+    /// Gives a router another secret, and with it none that it had before.
     ///
     /// # Errors
     /// The database does not answer.
@@ -319,8 +373,51 @@ impl Tx {
             .bind(id.0)
             .execute(self.sql())
             .await?;
+        self.set_old_secret(id, None).await
+    }
+
+    /// Keeps the secret that a router had before, or wipes it; which of its boxes uses which is seen anew. Those that are
+    /// known used what is kept.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn set_old_secret(&mut self, id: RouterId, old: Option<(&OldSecret, Timestamp)>) -> Result<()> {
+        let sealed = old.map(|(old, _)| self.keys.seal(&old.secret, place(id.0, OLD_SECRET)));
+        sqlx::query(
+            "update routers set sealed_old_secret = $1, old_secret_until = $2, version = version + 1 where id = $3",
+        )
+        .bind(sealed)
+        .bind(old.map(|(old, _)| old.until.millis()))
+        .bind(id.0)
+        .execute(self.sql())
+        .await?;
+        sqlx::query("update nas set secret = $1, secret_at = $2 where router_id = $3")
+            .bind(old.map(|_| SecretAge::Old.word()))
+            .bind(old.map(|(_, changed_at)| changed_at.millis()))
+            .bind(id.0)
+            .execute(self.sql())
+            .await?;
         self.touch(Noun::Router, id.0);
         Ok(())
+    }
+
+    /// Remembers which of its router's two secrets a box uses; gives whether the router is still that of `version`.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn mark_secret(&mut self, id: NasId, seen: SecretSeen, version: i64) -> Result<bool> {
+        let done = sqlx::query(
+            "update nas set secret = $1, secret_at = $2 where id = $3
+             and exists (select 1 from routers r where r.id = nas.router_id and r.version = $4)",
+        )
+        .bind(seen.age.word())
+        .bind(seen.at.millis())
+        .bind(id.0)
+        .bind(version)
+        .execute(self.sql())
+        .await?;
+        self.touch(Noun::Router, 0);
+        Ok(done.rows_affected() > 0)
     }
 
     /// Who decides about a dial, how the API is reached, and whether the firewall asks for leases.
@@ -453,7 +550,7 @@ impl Tx {
         let row = sqlx::query(
             "insert into nas (router_id, address, identifier, created_at) values ($1, $2, $3, $4)
              on conflict (router_id, address, identifier) do update set identifier = excluded.identifier
-             returning id, router_id, address, identifier, signs_since, radsec_certificate",
+             returning id, router_id, address, identifier, signs_since, secret, secret_at, radsec_certificate",
         )
         .bind(key.router.0)
         .bind(key.address.to_string())
@@ -470,7 +567,7 @@ impl Tx {
     /// The database does not answer, or the row is corrupt.
     pub async fn nas_key(&mut self, id: NasId) -> Result<Option<NasKey>> {
         let row = sqlx::query(
-            "select id, router_id, address, identifier, signs_since, radsec_certificate from nas where id = $1",
+            "select id, router_id, address, identifier, signs_since, secret, secret_at, radsec_certificate from nas where id = $1",
         )
         .bind(id.0)
         .fetch_optional(self.sql())
@@ -490,6 +587,19 @@ impl Tx {
             .await?;
         self.touch(Noun::Router, 0);
         Ok(())
+    }
+
+    /// Forgets that a box signs its Access-Requests; gives whether it was known to.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn forget_signs(&mut self, id: NasId) -> Result<bool> {
+        let done = sqlx::query("update nas set signs_since = null where id = $1 and signs_since is not null")
+            .bind(id.0)
+            .execute(self.sql())
+            .await?;
+        self.touch(Noun::Router, 0);
+        Ok(done.rows_affected() > 0)
     }
 
     /// Remembers to which of our addresses a box sends.

@@ -319,6 +319,20 @@ impl Tx {
         each(&rows, |row| Fields::of("sessions", row).int("account_id").map(AccountId))
     }
 
+    /// Makes the open session of an account due at `now`, so that its next due time is computed anew: its policy is another.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn make_due(&mut self, account: AccountId, now: Timestamp) -> Result<()> {
+        sqlx::query("update sessions set due_at = $1 where account_id = $2 and ended_at is null and due_at > $1")
+            .bind(now.millis())
+            .bind(account.0)
+            .execute(self.sql())
+            .await?;
+        self.touch(Noun::Work, 0);
+        Ok(())
+    }
+
     /// Makes every open session due at `now`, so that its next due time is computed anew: the policy changed.
     ///
     /// # Errors

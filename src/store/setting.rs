@@ -61,15 +61,32 @@ impl Tx {
         let rows = sqlx::query(
             "select name, level, subject_id, value from settings where (level = 'system' and subject_id = $1)
              or (level = 'group' and subject_id = $2) or (level = 'user' and subject_id = $3)
-             or (level = 'account' and subject_id = $4)",
+             or (level = 'account' and subject_id = $4) or (level = 'router' and subject_id = $5)",
         )
         .bind(of("system"))
         .bind(of("group"))
         .bind(of("user"))
         .bind(of("account"))
+        .bind(of("router"))
         .fetch_all(self.sql())
         .await?;
         read(&rows)
+    }
+
+    /// The name of whom a level is about, empty for the system; `None` if there is no such row.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn level_name(&mut self, level: Level) -> Result<Option<String>> {
+        let (table, statement) = match level {
+            Level::System => return Ok(Some(String::new())),
+            Level::Group(_) => ("groups", "select id, name from groups where id = $1"),
+            Level::User(_) => ("users", "select id, name from users where id = $1"),
+            Level::Account(_) => ("accounts", "select id, name from accounts where id = $1"),
+            Level::Router(_) => ("routers", "select id, name from routers where id = $1"),
+        };
+        let row = sqlx::query(statement).bind(level.subject()).fetch_optional(self.sql()).await?;
+        row.map(|row| Fields::of(table, &row).text("name")).transpose()
     }
 
     /// Stores a value that its setting has accepted.

@@ -120,6 +120,7 @@ refused-user = You have no right to access. Ask your administrator.
 session-granted = Access with { $account } is open until { $until }. You can connect.
 session-extended = Access with { $account } is extended until { $until }.
 session-extended-redial = Access with { $account } is extended until { $until }. At the old end the connection drops once; connect again, there will be no question.
+connection-drops-once = Your connection with { $account } may drop once at { $time }. Connect again then, there will be no question.
 session-expired = Access with { $account } has run out; the connection is ended.
 session-by-user = Access with { $account } is closed, as you asked.
 session-by-operator = Access with { $account } was closed by an operator.

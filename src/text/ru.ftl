@@ -141,6 +141,7 @@ refused-user = У вас нет права на доступ. Обратитес
 session-granted = Доступ { $account } открыт до { $until }. Подключайтесь.
 session-extended = Доступ { $account } продлён до { $until }.
 session-extended-redial = Доступ { $account } продлён до { $until }. В прежнее время окончания соединение один раз прервётся; подключитесь снова, подтверждать не придётся.
+connection-drops-once = Соединение { $account } может один раз прерваться в { $time }. Подключитесь тогда снова, подтверждать не придётся.
 session-expired = Срок доступа { $account } истёк, соединение завершено.
 session-by-user = Доступ { $account } закрыт по вашей просьбе.
 session-by-operator = Доступ { $account } закрыт администратором.

@@ -12,7 +12,7 @@ use super::form::{Errors, Field, Hidden, Typed, with_errors};
 use super::users::{Filter, limit};
 use super::visit::{Deciding, Shell, Viewing, Visit};
 use crate::domain::account::{Holder, Lock, Source, Switch, name_key};
-use crate::domain::id::AccountId;
+use crate::domain::id::{AccountId, GroupId};
 use crate::domain::operator::Role;
 use crate::store::account::{AccountLine, PasswordKept};
 
@@ -39,7 +39,7 @@ pub(super) struct NewAccount {
 
 async fn load(visit: &Visit, filter: Filter, form: &NewAccount, errors: &Errors) -> Result<Page, WebError> {
     let all = visit.reader().account_count().await?;
-    let (lines, next) = find(visit, &filter).await?;
+    let (lines, next) = find(visit, None, &filter).await?;
     let mut fields = vec![
         Field::text("account", "Account", &form.account).help("The VPN log-in name, as the person types it."),
         Field::password("password", "Password").optional(),
@@ -51,19 +51,25 @@ async fn load(visit: &Visit, filter: Filter, form: &NewAccount, errors: &Errors)
     Ok(Page { shell, q: filter.q, all, lines, next, beside: errors.beside(&fields), fields })
 }
 
-/// The accounts after a name that the filter admits, and the name to go on after if there may be more.
-async fn find(visit: &Visit, filter: &Filter) -> Result<(Vec<AccountLine>, Option<String>), WebError> {
+/// The accounts, or those of a group, after a name that the filter admits, and the name to go on after if there may be more.
+pub(super) async fn find(
+    visit: &Visit,
+    group: Option<GroupId>,
+    filter: &Filter,
+) -> Result<(Vec<AccountLine>, Option<String>), WebError> {
     let (mut found, mut after) = (Vec::new(), filter.after.clone());
     loop {
-        let stretch = visit.reader().accounts(&after).await?;
+        let stretch = match group {
+            Some(group) => visit.reader().accounts_in(group, &after).await?,
+            None => visit.reader().accounts(&after).await?,
+        };
         let whole = stretch.len() >= limit();
         let Some(last) = stretch.last().map(|line| name_key(&line.account.name)) else { return Ok((found, None)) };
         after = last;
-        found.extend(
-            stretch.into_iter().filter(|line| {
-                filter.admits([line.account.name.as_str(), line.user_name.as_deref().unwrap_or_default()])
-            }),
-        );
+        found.extend(stretch.into_iter().filter(|line| {
+            let others = [&line.user_name, &line.group_name].map(|name| name.as_deref().unwrap_or_default());
+            filter.admits(std::iter::once(line.account.name.as_str()).chain(others))
+        }));
         if !whole {
             return Ok((found, None));
         }

@@ -74,7 +74,7 @@ fn place(alarm: &Alarm, lines: &[Line]) -> Option<RouterId> {
             let id: i64 = alarm.subject.split('/').next()?.parse().ok()?;
             lines.iter().find(|line| line.id == RouterId(id))
         }
-        "kept_on_router" | "left_on" => lines.iter().find(|line| line.name == alarm.subject),
+        "kept_on_router" | "left_on" | "old_secret" => lines.iter().find(|line| line.name == alarm.subject),
         _ => None,
     };
     found.map(|line| line.id)

@@ -15,10 +15,14 @@ mod throttle;
 mod times;
 mod visit;
 
+mod account;
 mod accounts;
 mod attempts;
+mod attributes;
 mod audit;
 mod dashboard;
+mod group;
+mod groups;
 mod log_in;
 mod operators;
 mod routers;
@@ -44,6 +48,7 @@ use tower_http::compression::CompressionLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
 use tower_http::trace::TraceLayer;
 
+pub use self::probe::UnansweredLine;
 use self::throttle::Throttle;
 use crate::gate::Gate;
 
@@ -131,6 +136,7 @@ pub fn router(state: WebState) -> Router {
     Router::new()
         .route("/healthz", get(probe::health))
         .route("/metrics", get(probe::metrics))
+        .route("/unanswered", get(probe::unanswered))
         .route("/static/{file}", get(assets::file))
         .merge(pages)
         .layer(CompressionLayer::new())
@@ -160,16 +166,19 @@ fn pages() -> Router<WebState> {
         .route("/users/{id}", get(user::page).post(user::save))
         .route("/users/{id}/{step}", post(user::step))
         .route("/accounts", get(accounts::page).post(accounts::add))
+        .route("/accounts/{id}", get(account::page))
+        .route("/accounts/{id}/group", post(account::put))
+        .route("/accounts/{id}/attributes", post(account::set_attributes))
+        .route("/accounts/{id}/attributes/apply", post(account::apply_attributes))
         .route("/accounts/{id}/{step}", post(accounts::step))
+        .merge(groups::pages())
         .route("/sessions", get(sessions::page).post(sessions::grant))
         .route("/sessions/{id}/extend", post(sessions::extend))
         .route("/sessions/{id}/end", post(sessions::end))
         .route("/connections/{id}/{step}", post(sessions::connection_step))
         .route("/attempts", get(attempts::page))
         .route("/guesses/{id}/lift", post(attempts::lift))
-        .route("/settings", get(settings::page))
-        .route("/settings/{name}", post(settings::set))
-        .route("/settings/{name}/clear", post(settings::clear))
+        .merge(settings::pages())
         .route("/operators", get(operators::page).post(operators::add))
         .route("/operators/{id}", get(operators::edit_page).post(operators::save))
         .route("/operators/{id}/remove", post(operators::remove))

@@ -14,11 +14,14 @@ use super::error::WebError;
 use super::form::{Errors, Field, Typed, with_errors};
 use super::users::{Filter, limit};
 use super::visit::{Deciding, Shell, Viewing, Visit};
+use crate::clock::Timestamp;
 use crate::domain::account::name_key;
 use crate::domain::connection::Presence;
 use crate::domain::id::{ConnectionId, NasId, SessionId};
+use crate::domain::order::OrderState;
 use crate::domain::setting::{Level, Setting};
 use crate::store::connection::Connection;
+use crate::store::order::{Order, Whose};
 use crate::store::session::SessionLine;
 
 /// The longest session that can be granted, in hours.
@@ -50,6 +53,19 @@ struct Tunnel {
     router: String,
     received: String,
     sent: String,
+    /// What it is to be changed to, and what its router said of it.
+    order: Option<Order>,
+}
+
+impl Tunnel {
+    /// When the router hangs up by itself, where that is known.
+    fn hangs_up(&self) -> Option<Timestamp> {
+        self.connection.runs_until.filter(|_| self.connection.ended_at.is_none())
+    }
+
+    fn is_refused(&self) -> bool {
+        self.order.as_ref().is_some_and(|order| order.state == OrderState::Refused)
+    }
 }
 
 /// A session to be granted.
@@ -101,7 +117,10 @@ async fn load(visit: &Visit, filter: Filter, form: &Grant, errors: &Errors) -> R
 async fn tunnels(visit: &Visit, filter: &Filter) -> Result<Vec<Tunnel>, WebError> {
     let routers: HashMap<NasId, String> =
         visit.reader().nas_lines().await?.into_iter().map(|line| (line.nas.id, line.router)).collect();
+    let mut orders: HashMap<ConnectionId, Order> =
+        visit.reader().orders().await?.into_iter().map(|order| (order.connection, order)).collect();
     let tunnels = visit.reader().connections().await?.into_iter().map(|connection| Tunnel {
+        order: orders.remove(&connection.id),
         name: String::from_utf8_lossy(&connection.user_name).into_owned(),
         router: routers.get(&connection.nas).cloned().unwrap_or_default(),
         received: octets(connection.traffic.input_octets),
@@ -180,7 +199,7 @@ pub(super) async fn end(visit: Deciding, Path(id): Path<i64>) -> Result<Response
     visit.report(ended, "The session is ended; its connections are being cut.", "/sessions").await
 }
 
-/// `POST /connections/{id}/cut|confirm`
+/// `POST /connections/{id}/cut|confirm|apply`
 pub(super) async fn connection_step(
     visit: Deciding,
     Path((id, word)): Path<(i64, String)>,
@@ -190,6 +209,10 @@ pub(super) async fn connection_step(
         "cut" => {
             let cut = gate.cut_connection(&actor, id).await;
             visit.report(cut, "The connection is being cut.", "/sessions").await
+        }
+        "apply" => {
+            let applied = gate.apply_attributes(&actor, Whose::Connection(id)).await;
+            visit.report(applied.map(drop), "The router is being told the attributes.", "/sessions").await
         }
         "confirm" => {
             let confirmed = gate.confirm_connection(&actor, id).await;

@@ -11,6 +11,7 @@ use serde::Deserialize;
 
 use super::error::WebError;
 use super::form::{Errors, Field, Hidden, Typed, with_errors};
+use super::settings::set_at;
 use super::visit::{Deciding, Shell, Viewing, Visit};
 use crate::domain::account::{Account, Lock, Source, Switch};
 use crate::domain::credential::Credential;
@@ -34,6 +35,8 @@ struct Page {
     line: UserLine,
     accounts: Vec<AccountState>,
     sessions: Vec<(Session, String)>,
+    /// Settings of their own.
+    own: Vec<(&'static str, String)>,
     beside: Vec<String>,
     fields: Vec<Field>,
 }
@@ -145,7 +148,8 @@ async fn load(visit: &Visit, id: UserId, draft: Option<Draft>, errors: &Errors) 
     }
     let sessions = reader.sessions_of(id, SESSIONS).await?;
     let shell = visit.shell("/users").await?;
-    Ok(Page { shell, line, accounts, sessions, beside: errors.beside(&fields), fields })
+    let own = set_at(Level::User(id.0), &reader.settings().await?);
+    Ok(Page { shell, line, accounts, sessions, own, beside: errors.beside(&fields), fields })
 }
 
 /// How many accounts a person may have.

@@ -233,6 +233,7 @@ const LINKS: &[(&str, &str, Role)] = &[
     ("/", "Overview", Role::Viewer),
     ("/users", "Users", Role::Viewer),
     ("/accounts", "Accounts", Role::Viewer),
+    ("/groups", "Groups", Role::Viewer),
     ("/sessions", "Sessions", Role::Viewer),
     ("/attempts", "Log-ins", Role::Viewer),
     ("/routers", "Routers", Role::Viewer),

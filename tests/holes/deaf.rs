@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use radgram::clock::Clock;
 use radgram::domain::router::{Demand, NasKey, source_network};
-use radgram::gate::ports::{CutOutcome, Cutter, Target};
+use radgram::gate::ports::{Amendment, CutOutcome, Cutter, Target};
 use radgram::secret::Secret;
 use radgram::store::cut::NewCut;
 use radgram::store::router::RouterForm;
@@ -29,6 +29,10 @@ impl Cutter for HalfDeaf {
             std::future::pending::<()>().await;
         }
         CutOutcome::Acknowledged
+    }
+
+    async fn change(&self, target: &Target, _: &Amendment) -> CutOutcome {
+        self.disconnect(target).await
     }
 }
 
@@ -59,6 +63,7 @@ async fn a_router_that_is_dead_keeps_nobody_waiting() {
     let form = RouterForm {
         name: "dead".to_owned(),
         address: source_network("192.0.2.66").unwrap(),
+        nas_identifier: None,
         coa_port: 3799,
         message_authenticator: Demand::Auto,
     };

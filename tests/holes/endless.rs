@@ -15,6 +15,7 @@ impl Shop {
         let form = RouterForm {
             name: name.to_owned(),
             address: source_network(address).unwrap(),
+            nas_identifier: None,
             coa_port: 3799,
             message_authenticator: Demand::Auto,
         };

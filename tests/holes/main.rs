@@ -30,7 +30,7 @@ use radgram::domain::id::AccountId;
 use radgram::domain::router::NasKey;
 use radgram::domain::user::UserState;
 use radgram::gate::accounting::Notice;
-use radgram::gate::ports::{CutOutcome, Cutter, Target};
+use radgram::gate::ports::{Amendment, CutOutcome, Cutter, Target};
 use radgram::gate::router_api::{Active, AdmittedBy};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
@@ -46,6 +46,10 @@ struct Deaf;
 #[async_trait]
 impl Cutter for Deaf {
     async fn disconnect(&self, _: &Target) -> CutOutcome {
+        CutOutcome::Silent
+    }
+
+    async fn change(&self, _: &Target, _: &Amendment) -> CutOutcome {
         CutOutcome::Silent
     }
 }

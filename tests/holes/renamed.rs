@@ -17,6 +17,7 @@ async fn connected() -> (Shop, Staff) {
     let form = RouterForm {
         name: "office".to_owned(),
         address: source_network("192.0.2.0/24").unwrap(),
+        nas_identifier: None,
         coa_port: 3799,
         message_authenticator: Demand::Auto,
     };
@@ -88,4 +89,20 @@ async fn two_boxes_that_number_alike_are_two() {
         shop.hears_interim(shop.nas([192, 0, 2, 7], "annex"), user_name, station).await;
         assert_eq!(shop.open_connections().await, 2);
     }
+}
+
+/// What is to be cut is one of them; the API that radgram has is that of the other.
+#[tokio::test]
+async fn what_is_cut_on_one_box_is_not_cut_on_another_that_numbers_alike() {
+    let (shop, _staff) = connected().await;
+    shop.clock.advance(Duration::from_secs(120));
+    shop.hears_interim(shop.nas([192, 0, 2, 7], "annex"), b"ann", "203.0.113.8").await;
+    shop.waits("it is said why it is not cut", || async {
+        let cuts = shop.store.reader().pending_cuts().await.unwrap();
+        cuts.iter().any(|cut| cut.outcome.as_ref().is_some_and(|outcome| outcome.contains("the box annex")))
+    })
+    .await;
+    assert_eq!(shop.open_connections().await, 2);
+    let calls = shop.api.calls();
+    assert!(!calls.iter().any(|call| call.starts_with("remove connection")), "{calls:?}");
 }

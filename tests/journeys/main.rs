@@ -37,8 +37,11 @@ macro_rules! on_both {
 }
 
 mod attributes;
+mod boxes;
+mod coa;
 mod crash;
 mod doors;
+mod groups;
 mod guess;
 mod hold;
 mod ikev2;

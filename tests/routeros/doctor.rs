@@ -38,6 +38,7 @@ impl World {
         let form = RouterForm {
             name: "office".to_owned(),
             address: "127.0.0.1/32".parse().unwrap(),
+            nas_identifier: None,
             coa_port: self.router.incoming_addr().unwrap().port(),
             message_authenticator: if unsigned { Demand::Off } else { Demand::Auto },
         };

@@ -107,6 +107,7 @@ async fn no_such_connection_is_believed_of_the_right_box_only() {
     let form = RouterForm {
         name: "office".to_owned(),
         address: source_network("127.0.0.1").unwrap(),
+        nas_identifier: None,
         coa_port: other.incoming_addr().unwrap().port(),
         message_authenticator: Demand::Auto,
     };

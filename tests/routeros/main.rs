@@ -99,6 +99,7 @@ mod many;
 mod mute_line;
 mod rules;
 mod seeded;
+mod taken_over;
 mod watch;
 
 /// Where a journey takes place.

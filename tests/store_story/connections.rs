@@ -199,7 +199,7 @@ on_both! {
         let mut tx = story.tx().await;
         assert_eq!(tx.fresh_accounts().await.unwrap(), [Some(books.account)]);
         tx.mark_heard(id).await.unwrap();
-        tx.set_presence(id, Presence::Asked { until: at(300) }).await.unwrap();
+        tx.set_presence(id, Presence::Asked { until: at(300) }, Some(at(330))).await.unwrap();
         tx.commit(at(1)).await.unwrap();
         assert_eq!(held().await.first().unwrap().presence, Presence::Asked { until: at(300) });
         assert_eq!(story.store.reader().next_unanswered().await.unwrap(), Some(at(300)));

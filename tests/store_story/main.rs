@@ -47,9 +47,11 @@ macro_rules! on_both {
 mod attributes;
 mod changes;
 mod connections;
+mod groups;
 mod homes;
 mod messages;
 mod opening;
+mod orders;
 mod people;
 mod sessions;
 mod wants;
@@ -117,6 +119,7 @@ impl Story {
         let form = RouterForm {
             name: format!("router {address}"),
             address: source_network(address).unwrap(),
+            nas_identifier: None,
             coa_port: 3799,
             message_authenticator: Demand::Auto,
         };

@@ -122,7 +122,8 @@ async fn furnish(store: &Store, now: Timestamp) -> (RouterId, AccountId, Account
         ("strict", "127.0.0.4", Demand::Require),
     ] {
         let address = source_network(address).unwrap();
-        let form = RouterForm { name: name.to_owned(), address, coa_port: 3799, message_authenticator };
+        let form =
+            RouterForm { name: name.to_owned(), address, nas_identifier: None, coa_port: 3799, message_authenticator };
         routers.push(tx.add_router(&form, &Secret::new(SECRET), now).await.unwrap());
     }
     let person = NewUser { telegram_id: 100, name: "Ann", state: UserState::Approved, language: Language::En };

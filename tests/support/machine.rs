@@ -46,6 +46,8 @@ pub fn router(at: SocketAddr, trust: Trust) -> Router {
         id: RouterId(1),
         name: "edge".to_owned(),
         address: source_network("127.0.0.1").unwrap(),
+        nas_identifier: None,
+        old_secret: None,
         secret: Secret::new("testing123"),
         coa_port: 3799,
         message_authenticator: Demand::Auto,

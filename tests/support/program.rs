@@ -19,6 +19,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub struct Office {
     folder: TempDir,
     url: String,
+    /// The words before the program, for one that serves elsewhere than here.
+    before: Vec<String>,
     _database: Option<Database>,
 }
 
@@ -27,14 +29,15 @@ impl Office {
     pub fn on_sqlite() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let url = format!("sqlite:{}", folder.path().join("radgram.db").display());
-        Self { folder, url, _database: None }.configured()
+        Self { folder, url, before: Vec::new(), _database: None }.configured()
     }
 
     /// On a PostgreSQL database.
     pub async fn on_postgres() -> Self {
         let database = Database::fresh().await;
         let url = database.url().to_owned();
-        Self { folder: tempfile::tempdir().unwrap(), url, _database: Some(database) }.configured()
+        let (folder, before) = (tempfile::tempdir().unwrap(), Vec::new());
+        Self { folder, url, before, _database: Some(database) }.configured()
     }
 
     fn configured(self) -> Self {
@@ -47,6 +50,11 @@ impl Office {
         );
         std::fs::write(self.folder.path().join("radius.toml"), text).unwrap();
         self
+    }
+
+    /// The same, where these words before the program bring it: into a namespace.
+    pub fn inside(self, before: Vec<String>) -> Self {
+        Self { before, ..self }
     }
 
     /// The database, as in the configuration.
@@ -96,12 +104,22 @@ impl Office {
         tokio::spawn(async move { lines.into_inner().read_to_end(&mut Vec::new()).await });
         let mut said_early = child.stdout.take().unwrap();
         tokio::spawn(async move { said_early.read_to_end(&mut Vec::new()).await });
-        Server { auth: address(&event["auth"]), acct: address(&event["acct"]), child }
+        let web = event["web"].as_str().unwrap().parse().unwrap();
+        Server { auth: address(&event["auth"]), acct: address(&event["acct"]), web, child }
+    }
+
+    /// From now on commands find the server's web port, which was any free one, in the configuration.
+    pub fn knows(&self, server: &Server) {
+        let file = self.folder.path().join("radius.toml");
+        let text = std::fs::read_to_string(&file).unwrap();
+        let listen = |port: &str| format!("[web]\nlisten = \"127.0.0.1:{port}\"");
+        std::fs::write(&file, text.replace(&listen("0"), &listen(&server.web.port().to_string()))).unwrap();
     }
 
     fn program(&self, line: &str) -> Command {
-        let mut command = Command::new(PROGRAM);
-        command.args(line.split_whitespace()).current_dir(self.folder.path()).env_clear();
+        let mut words = self.before.iter().map(String::as_str).chain([PROGRAM]);
+        let mut command = Command::new(words.next().unwrap());
+        command.args(words).args(line.split_whitespace()).current_dir(self.folder.path()).env_clear();
         command.stdout(Stdio::piped()).kill_on_drop(true);
         command
     }
@@ -116,10 +134,40 @@ fn address(shown: &serde_json::Value) -> SocketAddr {
 pub struct Server {
     pub auth: SocketAddr,
     pub acct: SocketAddr,
+    pub web: SocketAddr,
     child: Child,
 }
 
 impl Server {
+    /// What it holds in memory, in KiB.
+    pub fn resident_kib(&self) -> u64 {
+        let status = self.proc("status");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.split_whitespace().next().unwrap().parse().unwrap()
+    }
+
+    /// The processor time that it has used.
+    pub fn processor(&self) -> Duration {
+        /// Of `/proc` on every Linux.
+        const TICKS_A_SECOND: u64 = 100;
+        let stat = self.proc("stat");
+        // The name in brackets may have spaces; user and system time are the 12th and 13th after it.
+        let ticks: u64 = stat
+            .rsplit(')')
+            .next()
+            .unwrap()
+            .split_whitespace()
+            .skip(11)
+            .take(2)
+            .map(|ticks| ticks.parse::<u64>().unwrap())
+            .sum();
+        Duration::from_millis(ticks * 1_000 / TICKS_A_SECOND)
+    }
+
+    fn proc(&self, file: &str) -> String {
+        std::fs::read_to_string(format!("/proc/{}/{file}", self.child.id().unwrap())).unwrap()
+    }
+
     /// kill -9: nothing is finished, nothing is given up. Once it returns the server is dead.
     pub async fn kill(mut self) {
         self.child.kill().await.unwrap();

@@ -54,6 +54,7 @@ impl Shop {
         let form = RouterForm {
             name: "office".to_owned(),
             address: source_network("192.0.2.1").unwrap(),
+            nas_identifier: None,
             coa_port: 3799,
             message_authenticator: Demand::Auto,
         };

@@ -9,7 +9,7 @@ use radgram::crypto::seal::{Keyring, MasterKey};
 use radgram::domain::api::{OldLogIn, Trust};
 use radgram::domain::audit::Actor;
 use radgram::domain::connection::{Authentic, Record, Report, Traffic, Via};
-use radgram::domain::id::{AccountId, RouterId, SessionId, UserId};
+use radgram::domain::id::{AccountId, GroupId, RouterId, SessionId, UserId};
 use radgram::domain::operator::Role;
 use radgram::domain::router::{Demand, Leases, NasKey, Scheme, source_network};
 use radgram::domain::session::Origin;
@@ -142,10 +142,18 @@ impl Site {
         id
     }
 
+    /// A group with these accounts in it.
+    pub async fn group(&self, name: &str, accounts: &[AccountId]) -> GroupId {
+        let group = self.gate.add_group(&Actor::CommandLine, name).await.unwrap();
+        self.gate.put_into_group(&Actor::CommandLine, accounts, Some(group)).await.unwrap();
+        group
+    }
+
     pub async fn router(&self, name: &str, address: &str) -> RouterId {
         let form = RouterForm {
             name: name.to_owned(),
             address: source_network(address).unwrap(),
+            nas_identifier: None,
             coa_port: 3799,
             message_authenticator: Demand::Auto,
         };

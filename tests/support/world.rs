@@ -250,6 +250,7 @@ impl World {
         let form = RouterForm {
             name: name.to_owned(),
             address: source_network(address).unwrap(),
+            nas_identifier: None,
             coa_port: router.incoming_addr().unwrap().port(),
             message_authenticator: Demand::Auto,
         };

@@ -4,8 +4,10 @@ mod account;
 mod accounts;
 mod doctor;
 mod home;
+mod nas;
 mod radsec;
 mod reach;
+mod secret;
 
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Subcommand};
@@ -16,7 +18,7 @@ use super::desk::{ACTOR, Desk};
 use super::output::{Line, Out};
 use super::{Failure, ListArgs, input};
 use crate::domain::attribute::Subject;
-use crate::domain::router::{COA_PORT, Demand, Router, shown_network, source_network};
+use crate::domain::router::{COA_PORT, Demand, Router, shown_network, shown_origin, source_network};
 use crate::store::router::RouterForm;
 
 #[derive(Debug, Subcommand)]
@@ -45,10 +47,10 @@ pub(super) enum Command {
         habits: Habits,
     },
     /// Give a router another shared secret, one line on standard input.
-    Secret {
-        /// The router's name.
-        name: String,
-    },
+    Secret(secret::Change),
+    /// The boxes behind routers: which sign their requests, and which secret they use while one is being changed.
+    #[command(subcommand)]
+    Nas(nas::Command),
     /// Remove a router.
     Remove {
         /// The router's name.
@@ -116,6 +118,10 @@ pub(super) struct Habits {
     /// Whether its Access-Requests must be signed; auto: for good once one was [default: auto]
     #[arg(long, value_parser = PossibleValuesParser::new(Demand::ALL.map(Demand::word)))]
     message_authenticator: Option<String>,
+    /// The NAS-Identifier (RouterOS: /system identity) that tells it from other routers at the same address; an empty one
+    /// takes it away
+    #[arg(long, value_name = "IDENTITY")]
+    nas_identifier: Option<String>,
 }
 
 impl Habits {
@@ -130,11 +136,13 @@ pub(super) async fn run(desk: &Desk, command: Command) -> Result<(), Failure> {
             let form = RouterForm {
                 name,
                 address: network(&address)?,
+                nas_identifier: habits.nas_identifier.clone(),
                 coa_port: habits.coa_port.unwrap_or(COA_PORT),
                 message_authenticator: habits.demand().unwrap_or(Demand::Auto),
             };
             desk.gate.add_router(&ACTOR, &form, &input::secret("shared secret")?).await?;
-            desk.say(&format!("router {} is added: {}", form.name.trim(), shown_network(form.address)))
+            let origin = shown_origin(form.address, form.nas_identifier.as_deref());
+            desk.say(&format!("router {} is added: {origin}", form.name.trim()))
         }
         Command::Set { name, rename, address, habits } => {
             let router = desk.router(&name).await?;
@@ -142,11 +150,8 @@ pub(super) async fn run(desk: &Desk, command: Command) -> Result<(), Failure> {
             desk.gate.change_router(&ACTOR, router.id, &form).await?;
             desk.say(&format!("router {} is changed", form.name.trim()))
         }
-        Command::Secret { name } => {
-            let router = desk.router(&name).await?;
-            desk.gate.set_router_secret(&ACTOR, router.id, &input::secret("shared secret")?).await?;
-            desk.say(&format!("router {} has the new secret", router.name))
-        }
+        Command::Secret(change) => secret::run(desk, &change).await,
+        Command::Nas(command) => nas::run(desk, command).await,
         Command::Remove { name } => {
             let router = desk.router(&name).await?;
             desk.gate.remove_router(&ACTOR, router.id).await?;
@@ -186,14 +191,16 @@ fn changed(
     address: Option<&str>,
     habits: &Habits,
 ) -> Result<RouterForm, Failure> {
-    if rename.is_none() && address.is_none() && habits.coa_port.is_none() && habits.message_authenticator.is_none() {
+    let is_said = [rename.is_some(), address.is_some(), habits.coa_port.is_some(), habits.nas_identifier.is_some()];
+    if !is_said.contains(&true) && habits.message_authenticator.is_none() {
         return Err(Failure::because(
-            "nothing to change: give --rename, --address, --coa-port or --message-authenticator",
+            "nothing to change: give --rename, --address, --nas-identifier, --coa-port or --message-authenticator",
         ));
     }
     Ok(RouterForm {
         name: rename.unwrap_or_else(|| router.name.clone()),
         address: address.map_or(Ok(router.address), network)?,
+        nas_identifier: habits.nas_identifier.clone().or_else(|| router.nas_identifier.clone()),
         coa_port: habits.coa_port.unwrap_or(router.coa_port),
         message_authenticator: habits.demand().unwrap_or(router.message_authenticator),
     })
@@ -205,7 +212,9 @@ async fn list(desk: &Desk, args: ListArgs) -> Result<(), Failure> {
     let lines: Vec<RouterLine> = routers
         .into_iter()
         .map(|router| RouterLine {
+            shown_address: shown_origin(router.address, router.nas_identifier.as_deref()),
             address: shown_network(router.address),
+            nas_identifier: router.nas_identifier,
             coa_port: router.coa_port,
             message_authenticator: router.message_authenticator.word(),
             seen: boxes
@@ -229,6 +238,9 @@ async fn list(desk: &Desk, args: ListArgs) -> Result<(), Failure> {
 struct RouterLine {
     name: String,
     address: String,
+    nas_identifier: Option<String>,
+    #[serde(skip)]
+    shown_address: String,
     coa_port: u16,
     message_authenticator: &'static str,
     seen: Vec<String>,
@@ -247,7 +259,7 @@ impl Line for RouterLine {
     fn cells(&self) -> Vec<String> {
         vec![
             self.name.clone(),
-            self.address.clone(),
+            self.shown_address.clone(),
             self.coa_port.to_string(),
             self.message_authenticator.to_owned(),
             self.scheme.to_owned(),

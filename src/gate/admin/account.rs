@@ -72,7 +72,7 @@ impl Gate {
         Ok(())
     }
 
-    async fn known(&self, tx: &mut Tx, id: AccountId) -> Result<Account, Refused> {
+    pub(super) async fn known(&self, tx: &mut Tx, id: AccountId) -> Result<Account, Refused> {
         tx.hold_account(id).await?;
         tx.account(id).await?.ok_or(Refused::NotFound("no such account"))
     }

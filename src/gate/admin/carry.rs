@@ -102,8 +102,9 @@ impl Carried {
         ReplyAttributes::of(own.before(&new).cloned().collect()).fitting()
     }
 
+    /// What the router had in force is taken as it is.
     fn attribute(&mut self, name: &str, value: &str) {
-        match ReplyAttribute::parse(name, value) {
+        match ReplyAttribute::stored(name, value) {
             Ok(attribute) if self.attributes.contains(&attribute) => {}
             Ok(attribute) => self.attributes.push(attribute),
             Err(refused) => self.left.push(format!("{} is not carried over: {refused}", one_line(value))),
@@ -186,7 +187,7 @@ impl Carried {
             }
         }
         for (name, value) in pairs {
-            match ReplyAttribute::parse(&name, &value) {
+            match ReplyAttribute::stored(&name, &value) {
                 Ok(attribute) if self.attributes.contains(&attribute) => {}
                 Ok(attribute) => self.attributes.push(attribute),
                 Err(refused) => self.left.push(format!("{} is not carried over: {refused}", one_line(&name))),

@@ -5,6 +5,7 @@ mod adopt;
 mod attribute;
 mod carry;
 mod doctor;
+mod group;
 mod home;
 mod import;
 mod radsec;
@@ -19,6 +20,7 @@ pub use adopt::{Adoption, Afterwards, Names};
 pub(super) use adopt::{is_retired, key_of, shown_name};
 pub(super) use doctor::Examinations;
 pub use doctor::{Examination, Mended};
+pub use group::PUT_AT_ONCE;
 pub use home::HomeForm;
 pub use import::{ImportReport, ImportRow};
 pub use reach::{ApiForm, ReachForm};
@@ -61,10 +63,11 @@ impl Gate {
             setting.accept(value).map_err(|bad| Refused::field("value", format!("expected {}", bad.expected)))?;
         let now = self.now();
         let mut tx = self.store.begin().await?;
+        let whose = whose(&mut tx, level).await?;
         tx.set_setting(setting.name, level, &value, now).await?;
         // Due times were computed from the policy: the lifecycle computes them anew.
         tx.make_all_due(now).await?;
-        let detail = format!("{} = {value} ({} {})", setting.name, level.word(), level.subject());
+        let detail = format!("{} = {value} ({whose})", setting.name);
         let deed = Deed { noun: "setting", subject: level.subject(), verb: "set", detail: &detail };
         self.finish(tx, actor, deed, Ended::default()).await
     }
@@ -76,9 +79,10 @@ impl Gate {
     pub async fn clear_setting(&self, actor: &Actor, name: &str, level: Level) -> Result<(), Refused> {
         let setting = settable(name, level)?;
         let mut tx = self.store.begin().await?;
+        let whose = whose(&mut tx, level).await?;
         tx.clear_setting(setting.name, level).await?;
         tx.make_all_due(self.now()).await?;
-        let detail = format!("{} ({} {})", setting.name, level.word(), level.subject());
+        let detail = format!("{} ({whose})", setting.name);
         let deed = Deed { noun: "setting", subject: level.subject(), verb: "clear", detail: &detail };
         self.finish(tx, actor, deed, Ended::default()).await
     }
@@ -95,6 +99,22 @@ impl Gate {
         tx.touch(Noun::Work, 0);
         let deed = Deed { noun: "alarm", subject: id, verb: "acknowledge", detail: "" };
         self.finish(tx, actor, deed, Ended::default()).await
+    }
+}
+
+/// Whose level it is, for the audit: `system`, `group Staff`.
+async fn whose(tx: &mut Tx, level: Level) -> Result<String, Refused> {
+    let Some(name) = tx.level_name(level).await? else { return Err(Refused::NotFound(no_such(level))) };
+    Ok(format!("{} {name}", level.word()).trim_end().to_owned())
+}
+
+const fn no_such(level: Level) -> &'static str {
+    match level {
+        Level::System => "there is no system",
+        Level::Group(_) => "no such group",
+        Level::User(_) => "no such user",
+        Level::Account(_) => "no such account",
+        Level::Router(_) => "no such router",
     }
 }
 

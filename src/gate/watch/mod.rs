@@ -243,6 +243,7 @@ impl Gate {
         let mut tx = self.store.begin().await?;
         tx.hasten_wants(router.id, self.now()).await?;
         tx.hasten_cuts(router.id, self.now()).await?;
+        tx.hasten_orders(router.id, self.now()).await?;
         let committed = tx.commit(self.now()).await?;
         self.after(&committed);
         Ok(())

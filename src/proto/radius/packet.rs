@@ -25,6 +25,9 @@ pub const MESSAGE_AUTHENTICATOR_BYTES: usize = 16;
 /// Why octets are not a packet. Each is silently discarded and counted under its label.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum Malformed {
+    /// No octet at all: a datagram may be empty.
+    #[error("empty")]
+    Empty,
     /// Fewer octets than a header.
     #[error("shorter than a header")]
     Short,
@@ -56,7 +59,8 @@ pub enum Malformed {
 
 impl Malformed {
     /// Every variant, for tables of counters.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
+        Self::Empty,
         Self::Short,
         Self::LengthTooSmall,
         Self::LengthTooLarge,
@@ -71,6 +75,7 @@ impl Malformed {
     /// A stable name for counters.
     pub const fn label(self) -> &'static str {
         match self {
+            Self::Empty => "empty",
             Self::Short => "short",
             Self::LengthTooSmall => "length_too_small",
             Self::LengthTooLarge => "length_too_large",
@@ -110,6 +115,9 @@ impl<'a> Packet<'a> {
     /// # Errors
     /// The first thing that is wrong, as [`Malformed`].
     pub fn parse(datagram: &'a [u8]) -> Result<Self, Malformed> {
+        if datagram.is_empty() {
+            return Err(Malformed::Empty);
+        }
         let (&[code, identifier, high, low], _) = datagram.split_first_chunk::<4>().ok_or(Malformed::Short)?;
         if datagram.len() < HEADER_BYTES {
             return Err(Malformed::Short);

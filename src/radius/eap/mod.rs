@@ -23,7 +23,7 @@ use tokio::time::Instant;
 pub(super) use self::table::Conversations;
 use self::table::{Bound, Turn};
 use super::call::{InFlight, too_long};
-use super::decode;
+use super::decode::{self, Access};
 use super::dropped::Dropped;
 use crate::domain::access::{Reason, Request};
 use crate::domain::credential::{Proof, Proven};
@@ -57,20 +57,24 @@ impl InFlight {
     pub(super) async fn eap(self, packet: &Packet<'_>, message: &[u8]) -> Result<(), Dropped> {
         let call = &self.call;
         let server = call.server.clone();
-        let request = decode::access(packet, &call.peer.secret, &call.arrival()).map_err(Dropped::Undecodable)?;
+        let read = decode::access(packet, &call.peer.secret, &call.arrival()).map_err(Dropped::Undecodable)?;
+        let Access { request, flaw } = read;
         let challenge = server.gate.entropy().bytes();
         let mut round = Round { turn: None, in_flight: self, request };
+        if let Some(reason) = flaw {
+            return round.refuse(reason, &conversation::failure_for(message)).await;
+        }
         let Some(state) = packet.first(AttributeType::STATE) else {
             return match Talk::open(message, challenge) {
                 Ok(said) => round.go_on(said).await,
                 Err(Unheard::OutOfTurn) => round.unknown(message).await,
-                Err(Unheard::Malformed(_)) => Err(Dropped::BadEap),
+                Err(Unheard::Malformed(malformed)) => Err(Dropped::BadEap(malformed)),
             };
         };
         round.turn = server.conversations.take(state, &Bound::to(&round.request), Instant::now());
         match round.turn.as_ref().and_then(Turn::talk).map(|talk| talk.hear(message, challenge)) {
             Some(Ok(said)) => round.go_on(said).await,
-            Some(Err(Unheard::Malformed(_))) => Err(Dropped::BadEap),
+            Some(Err(Unheard::Malformed(malformed))) => Err(Dropped::BadEap(malformed)),
             Some(Err(Unheard::OutOfTurn)) => Err(Dropped::EapOutOfTurn),
             None => round.unknown(message).await,
         }
@@ -98,7 +102,7 @@ impl Round {
             Heard::Failed(failing, eap) => {
                 let reason = match failing {
                     Failing::Method => Reason::EapMethod,
-                    Failing::Proof => Reason::NoProof,
+                    Failing::Proof => Reason::BadEapProof,
                 };
                 self.refuse(reason, &eap).await
             }
@@ -207,11 +211,11 @@ impl Round {
         F: Future<Output = Result<(), Dropped>> + Send + 'static,
     {
         let call = &self.in_flight.call;
-        let permit = call.server.logins.clone().try_acquire_owned().map_err(|_| Dropped::Busy)?;
+        let place = call.server.place(call.peer.router.id)?;
         let (server, ends) = (call.server.clone(), call.ends);
         let told = server.clone();
         let work = work(self);
-        server.spawn(permit, async move {
+        server.spawn(place, async move {
             if let Err(dropped) = work.await {
                 told.dismiss(dropped, ends);
             }

@@ -9,7 +9,7 @@ use super::inventory::{Inventory, MONITOR, RADIUS};
 use super::system::{SIGNING, version};
 use super::value::{duration, number, text};
 use crate::domain::radsec;
-use crate::domain::router::Router;
+use crate::domain::router::{Demand, Router};
 use crate::gate::router_api::{Command, Expected, Gravity, Verb};
 use crate::routeros::script::RADIUS_SECRET;
 use crate::text::one_line;
@@ -36,8 +36,25 @@ pub fn look_at_entry(
     look_at_timeout(entry, set, chart);
     look_at_source(router, entry, set, chart);
     look_at_choice(entry, set, chart);
-    let signs = version(seen).is_none_or(|version| version >= SIGNING);
-    if signs && text(entry, "require-message-auth") == "no" {
+    look_at_signing(seen, router, entry, set, chart);
+    look_at_counters(seen, router, entry, set, chart);
+}
+
+fn look_at_signing(seen: &Inventory, router: &Router, entry: &Row, set: &Command, chart: &mut Chart) {
+    if version(seen).is_some_and(|version| version < SIGNING) {
+        return;
+    }
+    let is_off = text(entry, "require-message-auth") == "no";
+    if is_off && router.message_authenticator == Demand::Require {
+        return chart.find(
+            Gravity::Grave,
+            "radius_unsigned_required",
+            "The router does not sign its log-ins (require-message-auth=no), and here that is required of it.",
+            "Every log-in is dropped.",
+            vec![set.clone().with("require-message-auth", "yes-for-request-resp")],
+        );
+    }
+    if is_off {
         chart.find(
             Gravity::Warning,
             "radius_unsigned",
@@ -46,10 +63,9 @@ pub fn look_at_entry(
              radgram signs every answer.",
             vec![set.clone().with("require-message-auth", "yes-for-request-resp")],
         );
-    } else if signs {
+    } else {
         chart.pass("the router takes only signed answers");
     }
-    look_at_counters(seen, router, entry, set, chart);
 }
 
 fn look_at_transport(router: &Router, expected: &Expected, entry: &Row, set: &Command, chart: &mut Chart) {
@@ -282,6 +298,13 @@ mod tests {
     fn unsigned_answers_are_found_where_the_version_can_do_better() {
         let fix = "require-message-auth=yes-for-request-resp";
         check("require-message-auth", "no", "radius_unsigned", Gravity::Warning, fix);
+        let required = Router { message_authenticator: Demand::Require, ..router() };
+        Seen::healthy().with(RADIUS, "require-message-auth", "no").of(required.clone()).finds(
+            "radius_unsigned_required",
+            Gravity::Grave,
+            &[&format!("{SET} {fix}")],
+        );
+        Seen::healthy().of(required).finds_nothing();
         Seen::healthy()
             .with(RESOURCE, "version", "7.14.3 (stable)")
             .with(RADIUS, "require-message-auth", "no")

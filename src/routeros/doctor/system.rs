@@ -48,8 +48,17 @@ pub fn look_at_version(seen: &Inventory, router: &Router, chart: &mut Chart) {
     } else {
         chart.pass(format!("RouterOS {shown}"));
     }
-    if version < SIGNING && router.scheme == Scheme::Radius {
-        look_at_signing(&shown, router.message_authenticator, chart);
+    match (router.scheme, router.message_authenticator) {
+        (Scheme::Radius, demand) if version < SIGNING => look_at_signing(&shown, demand, chart),
+        (Scheme::Radius, Demand::Off) => chart.find(
+            Gravity::Warning,
+            "demand_off",
+            format!("RouterOS {shown} can sign its log-ins, and here nobody looks whether it does."),
+            "Somebody between the router and here can forge log-ins and turn a refusal into a yes (BlastRADIUS, \
+             CVE-2024-3596). Set Message-Authenticator to auto for it here, and to require once all its boxes sign.",
+            Vec::new(),
+        ),
+        (Scheme::Radius, Demand::Auto | Demand::Require) | (Scheme::Api, _) => {}
     }
 }
 
@@ -165,6 +174,7 @@ mod tests {
         let demanding = |demand| Router { message_authenticator: demand, ..router() };
         old().of(demanding(Demand::Require)).finds("unsigned_required", Gravity::Grave, &[]);
         old().of(demanding(Demand::Off)).finds_nothing();
+        Seen::healthy().of(demanding(Demand::Off)).finds("demand_off", Gravity::Warning, &[]);
     }
 
     #[test]

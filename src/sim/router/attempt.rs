@@ -94,6 +94,7 @@ impl<'a> Attempt<'a> {
             session_timeout: duration(AttributeType::SESSION_TIMEOUT),
             interim: duration(AttributeType::ACCT_INTERIM_INTERVAL).or(interim),
             rate_limit: text(VendorType::MIKROTIK_RATE_LIMIT),
+            profile: text(VendorType::MIKROTIK_GROUP),
             lists: text(VendorType::MIKROTIK_ADDRESS_LIST).into_iter().collect(),
             filters: texts(AttributeType::FILTER_ID),
             accept: accept.trimmed().to_vec(),

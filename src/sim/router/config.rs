@@ -173,6 +173,17 @@ pub enum DisconnectHabit {
     AckOnly,
 }
 
+/// What happens to a CoA-Request that is in order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ChangeHabit {
+    /// Matched, answered, carried out.
+    Obey,
+    /// No answer, no change.
+    Ignore,
+    /// NAK with this Error-Cause, no change.
+    Refuse(u32),
+}
+
 /// What happens to attributes that do not belong into a Disconnect- or CoA-Request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ForeignAttributes {

@@ -13,7 +13,7 @@ use std::time::Duration;
 use tokio::net::UdpSocket;
 use tokio_util::sync::DropGuard;
 
-use super::config::{CountFrom, DisconnectHabit, ForeignAttributes, IncomingConfig};
+use super::config::{ChangeHabit, CountFrom, DisconnectHabit, ForeignAttributes, IncomingConfig};
 use super::state::path;
 use super::state::value::Value;
 use super::trace::Way;
@@ -21,8 +21,8 @@ use super::tunnel::{self, TunnelState};
 use super::{Inner, lock, radius};
 use crate::proto::radius::packet::PACKET_MAX_BYTES;
 use crate::proto::radius::{
-    Attribute, AttributeType, Code, Opening, Packet, PacketBuilder, SharedSecret, Signature, VendorType, attribute,
-    sign,
+    Attribute, AttributeType, Code, Opening, Packet, PacketBuilder, SharedSecret, Signature, VendorId, VendorType,
+    attribute, sign,
 };
 
 const UNSUPPORTED_ATTRIBUTE: u32 = 401;
@@ -55,7 +55,9 @@ const ACCOMPANYING: [AttributeType; 7] = [
 const CHANGEABLE: [AttributeType; 4] =
     [AttributeType::SESSION_TIMEOUT, AttributeType::IDLE_TIMEOUT, AttributeType::FILTER_ID, AttributeType::PORT_LIMIT];
 /// The vendor's attributes that CoA may change. Mikrotik-Address-List is not among them.
-const CHANGEABLE_OF_VENDOR: [VendorType; 7] = [
+const CHANGEABLE_OF_VENDOR: [VendorType; 9] = [
+    ASCEND_DATA_RATE,
+    ASCEND_XMIT_RATE,
     VendorType::MIKROTIK_GROUP,
     VendorType::MIKROTIK_RECV_LIMIT,
     VendorType::MIKROTIK_XMIT_LIMIT,
@@ -64,6 +66,10 @@ const CHANGEABLE_OF_VENDOR: [VendorType; 7] = [
     VendorType::MIKROTIK_ADVERTISE_URL,
     VendorType::MIKROTIK_ADVERTISE_INTERVAL,
 ];
+
+const ASCEND: VendorId = VendorId(529);
+const ASCEND_DATA_RATE: VendorType = VendorType { vendor: ASCEND, number: 197 };
+const ASCEND_XMIT_RATE: VendorType = VendorType { vendor: ASCEND, number: 255 };
 
 /// `/radius/incoming/monitor`, and what it does not show.
 #[derive(Debug, Default)]
@@ -80,6 +86,7 @@ pub(super) struct Incoming {
     pub(super) counters: IncomingCounters,
     pub(super) habits: IncomingConfig,
     habit: Mutex<DisconnectHabit>,
+    changes: Mutex<(ChangeHabit, CountFrom)>,
     place: Mutex<Option<Place>>,
 }
 
@@ -92,7 +99,16 @@ struct Place {
 impl Incoming {
     pub(super) fn new(habits: IncomingConfig) -> Self {
         let habit = Mutex::new(habits.disconnects);
-        Self { counters: IncomingCounters::default(), habits, habit, place: Mutex::new(None) }
+        let changes = Mutex::new((ChangeHabit::Obey, habits.session_timeout_from));
+        Self { counters: IncomingCounters::default(), habits, habit, changes, place: Mutex::new(None) }
+    }
+
+    pub(super) fn treat_changes(&self, habit: ChangeHabit) {
+        lock(&self.changes).0 = habit;
+    }
+
+    pub(super) fn count_timeouts_from(&self, from: CountFrom) {
+        lock(&self.changes).1 = from;
     }
 
     pub(super) fn treat_disconnects(&self, habit: DisconnectHabit) {
@@ -244,7 +260,7 @@ pub(super) fn take(router: &Arc<Inner>, datagram: &[u8], source: SocketAddr) -> 
     };
     let verdict = match packet.code() {
         Code::DISCONNECT_REQUEST => disconnect(router, &packet)?,
-        _ => change(router, &packet),
+        _ => change(router, &packet)?,
     };
     count(if verdict.is_ok() { &counters.acks } else { &counters.naks });
     Some(answer(&packet, signature, &secret, verdict))
@@ -275,31 +291,52 @@ fn disconnect(router: &Arc<Inner>, packet: &Packet<'_>) -> Option<Verdict> {
     Some(Ok(()))
 }
 
-/// Changes what may be changed of what is meant.
-fn change(router: &Arc<Inner>, packet: &Packet<'_>) -> Verdict {
-    let config = &router.incoming.habits;
+/// Changes what may be changed of what is meant; `None` is silence.
+fn change(router: &Arc<Inner>, packet: &Packet<'_>) -> Option<Verdict> {
+    let (habit, from) = *lock(&router.incoming.changes);
+    match habit {
+        ChangeHabit::Obey => Some(amend(router, packet, from)),
+        ChangeHabit::Ignore => None,
+        ChangeHabit::Refuse(cause) => Some(Err(cause)),
+    }
+}
+
+fn amend(router: &Arc<Inner>, packet: &Packet<'_>, from: CountFrom) -> Verdict {
     let known = |attribute: Attribute<'_>| identifies(&attribute) || changes(&attribute);
-    if config.foreign == ForeignAttributes::Refuse && !packet.attributes().all(known) {
+    if router.incoming.habits.foreign == ForeignAttributes::Refuse && !packet.attributes().all(known) {
         return Err(UNSUPPORTED_ATTRIBUTE);
     }
+    let text = |value: &[u8]| String::from_utf8_lossy(value).into_owned();
     for tunnel in meant(router, packet)? {
         if let Some(seconds) = packet.integer(AttributeType::SESSION_TIMEOUT) {
-            let from = match config.session_timeout_from {
+            let from = match from {
                 CountFrom::Start => tunnel.started,
                 CountFrom::Now => router.clock.now(),
             };
             tunnel.expire_at(from + Duration::from_secs(seconds.into()));
         }
-        if let Some(rate) = packet.vendor(VendorType::MIKROTIK_RATE_LIMIT) {
-            tunnel.limit_rate(router, String::from_utf8_lossy(rate).into_owned());
+        if let Some(profile) = packet.vendor(VendorType::MIKROTIK_GROUP) {
+            tunnel.take_profile(router, text(profile));
         }
-        let filters: Vec<String> =
-            packet.all(AttributeType::FILTER_ID).map(|filter| String::from_utf8_lossy(filter).into_owned()).collect();
+        if let Some(rate) = packet.vendor(VendorType::MIKROTIK_RATE_LIMIT).map(text).or_else(|| ascend_rate(packet)) {
+            tunnel.limit_rate(router, rate);
+        }
+        let filters: Vec<String> = packet.all(AttributeType::FILTER_ID).map(text).collect();
         if !filters.is_empty() {
             tunnel.filter(router, &filters);
         }
     }
     Ok(())
+}
+
+/// Ascend's rates, which count where there is no Mikrotik-Rate-Limit: what the client sends, and what it is sent.
+fn ascend_rate(packet: &Packet<'_>) -> Option<String> {
+    let rate = |kind| packet.vendor(kind).and_then(attribute::integer);
+    match (rate(ASCEND_DATA_RATE), rate(ASCEND_XMIT_RATE)) {
+        (Some(both), None) => Some(format!("{both}/{both}")),
+        (data, Some(xmit)) => Some(format!("{}/{xmit}", data.unwrap_or_default())),
+        (None, None) => None,
+    }
 }
 
 fn identifies(attribute: &Attribute<'_>) -> bool {

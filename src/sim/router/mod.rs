@@ -57,8 +57,8 @@ pub use api::faults::ApiFaults;
 pub use api::{ApiConfig, Certificate, Chunks, HiddenSecrets, LoginForm, ServiceUser};
 pub use command::trap::Trap;
 pub use config::{
-    CountFrom, DisabledSecret, DisconnectHabit, ForeignAttributes, IncomingConfig, Protocol, RequireMessageAuth,
-    RouterConfig, Server, UserManager,
+    ChangeHabit, CountFrom, DisabledSecret, DisconnectHabit, ForeignAttributes, IncomingConfig, Protocol,
+    RequireMessageAuth, RouterConfig, Server, UserManager,
 };
 pub use console::ShownRow;
 pub use dial::{Dial, DialOutcome, Encryption, Failure, HangUp, Method, Service, StartNotice};
@@ -214,6 +214,16 @@ impl SimRouter {
     /// From now on Disconnect-Requests are treated so.
     pub fn treat_disconnects(&self, habit: DisconnectHabit) {
         self.inner.incoming.treat_disconnects(habit);
+    }
+
+    /// From now on CoA-Requests are treated so.
+    pub fn treat_changes(&self, habit: ChangeHabit) {
+        self.inner.incoming.treat_changes(habit);
+    }
+
+    /// From now on a Session-Timeout that comes by CoA counts from there.
+    pub fn count_timeouts_from(&self, from: CountFrom) {
+        self.inner.incoming.count_timeouts_from(from);
     }
 
     /// Where Disconnect and CoA are listened for; `None` if they are not accepted.

@@ -23,6 +23,12 @@ impl Grant {
     }
 }
 
+/// The rate of a profile, if it has one.
+pub(super) fn rate_limit(state: &State, name: &str) -> Option<String> {
+    let (_, profile) = state.named(path::PROFILE, name)?;
+    Some(profile.text("rate-limit")).filter(|rate| !rate.is_empty())
+}
+
 fn words(text: String) -> Vec<String> {
     text.split(',').filter(|word| !word.is_empty()).map(str::to_owned).collect()
 }

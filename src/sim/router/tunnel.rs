@@ -12,7 +12,7 @@ use super::attempt;
 use super::dial::{Dial, StartNotice};
 use super::firewall::{self, Flow};
 use super::footprint::Footprint;
-use super::{Inner, lock};
+use super::{Inner, lock, profile};
 use crate::clock::Timestamp;
 use crate::proto::radius::{AttributeType, BuildError, PacketBuilder};
 
@@ -49,6 +49,8 @@ pub(super) struct Grant {
     pub(super) session_timeout: Option<Duration>,
     pub(super) interim: Option<Duration>,
     pub(super) rate_limit: Option<String>,
+    /// Mikrotik-Group.
+    pub(super) profile: Option<String>,
     /// Address lists that the client's address is in while it is connected.
     pub(super) lists: Vec<String>,
     /// Every Filter-Id.
@@ -71,6 +73,7 @@ impl Grant {
             session_timeout: None,
             interim: None,
             rate_limit: None,
+            profile: None,
             lists: Vec::new(),
             filters: Vec::new(),
             interface_list: None,
@@ -86,6 +89,7 @@ pub(super) struct TunnelState {
     pub(super) started: Timestamp,
     expires: watch::Sender<Option<Timestamp>>,
     rate_limit: Mutex<Option<String>>,
+    profile: Mutex<Option<String>>,
     footprint: Mutex<Footprint>,
     traffic: Mutex<Traffic>,
     records: mpsc::Sender<Record>,
@@ -117,6 +121,15 @@ impl TunnelState {
     pub(super) fn limit_rate(&self, router: &Inner, rate: String) {
         lock(&self.footprint).set_rate(&mut lock(&router.state), &rate);
         *lock(&self.rate_limit) = Some(rate);
+    }
+
+    /// From now on this is its profile, whose rate is its own; a name that is no profile changes nothing else.
+    pub(super) fn take_profile(&self, router: &Inner, profile: String) {
+        let rate = profile::rate_limit(&lock(&router.state), &profile);
+        *lock(&self.profile) = Some(profile);
+        if let Some(rate) = rate {
+            self.limit_rate(router, rate);
+        }
     }
 
     /// From now on these are the Filter-Ids.
@@ -175,6 +188,7 @@ pub(super) fn raise(router: &Arc<Inner>, mut grant: Grant, start: StartNotice) -
         started,
         expires: watch::Sender::new(grant.session_timeout.map(|lasting| started + lasting)),
         rate_limit: Mutex::new(grant.rate_limit.clone()),
+        profile: Mutex::new(grant.profile.clone()),
         footprint: Mutex::new(Footprint::appear(&mut lock(&router.state), &grant, address, started)),
         traffic: Mutex::default(),
         records,
@@ -386,6 +400,11 @@ impl Tunnel {
     /// Mikrotik-Rate-Limit of the Accept or a later CoA.
     pub fn rate_limit(&self) -> Option<String> {
         lock(&self.state.rate_limit).clone()
+    }
+
+    /// Mikrotik-Group of the Accept or a later CoA.
+    pub fn profile(&self) -> Option<String> {
+        lock(&self.state.profile).clone()
     }
 
     /// The Accept's octets, to be looked at in detail; empty for a local user.

@@ -26,15 +26,17 @@ pub(in crate::web) struct Tab {
 }
 
 /// A page of a router: behind its path, its label, and who may see it.
-const PAGES: [(&str, &str, Role); 9] = [
+const PAGES: [(&str, &str, Role); 11] = [
     ("", "Overview", Role::Viewer),
     ("/rules", "Rules", Role::Viewer),
     ("/accounts", "Accounts", Role::Viewer),
+    ("/attributes", "Attributes", Role::Viewer),
     ("/doctor", "Doctor", Role::Viewer),
     ("/script", "Set-up", Role::Viewer),
     ("/api", "API", Role::Owner),
     ("/home", "Home server", Role::Owner),
     ("/radsec", "RadSec", Role::Owner),
+    ("/habits", "Habits", Role::Viewer),
     ("/settings", "Settings", Role::Owner),
 ];
 

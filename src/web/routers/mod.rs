@@ -2,8 +2,10 @@
 
 mod account_new;
 mod accounts;
+mod attributes;
 mod bulk;
 mod doctor;
+mod habits;
 mod home;
 mod hub;
 mod jobs;
@@ -31,11 +33,14 @@ use super::WebState;
 use super::error::WebError;
 use super::visit::{Shell, Viewing, Visit};
 use crate::domain::id::{NasId, RouterId};
-use crate::domain::router::{Router, shown_network};
-use crate::gate::Stranger;
+use crate::domain::router::{Router, shown_origin};
+use crate::gate::{Gate, Stranger, Unanswered};
 
 /// The largest body of a form that names accounts, in bytes: a page of them, each name as long as RouterOS takes it.
 const PICKED_BYTES: usize = 256 * 1024;
+
+/// Sources and reasons of packets without an answer that the page shows; the command line lists all.
+const SHOWN: usize = 50;
 
 /// The pages of routers.
 pub(super) fn pages() -> Pages<WebState> {
@@ -43,10 +48,18 @@ pub(super) fn pages() -> Pages<WebState> {
         .route("/routers", get(page).post(settings::add))
         .route("/routers/new", get(settings::new_page))
         .route("/routers/{id}", get(overview::page))
+        .route("/routers/{id}/apply", post(attributes::apply))
+        .route("/routers/{id}/require", post(overview::require_signs))
+        .route("/routers/{id}/old-secret/drop", post(overview::drop_old_secret))
+        .route("/routers/{id}/boxes/{nas}/forget", post(overview::forget_signs))
+        .route("/routers/{id}/habits", get(habits::page))
+        .route("/routers/{id}/habits/{name}", post(habits::set))
+        .route("/routers/{id}/habits/{name}/clear", post(habits::clear))
         .route("/routers/{id}/greet", post(reach::greet))
         .route("/routers/{id}/shut-out", post(overview::shut_out))
         .route("/routers/{id}/settings", get(settings::page).post(settings::save))
         .route("/routers/{id}/remove", post(settings::remove))
+        .route("/routers/{id}/attributes", get(attributes::page).post(attributes::save))
         .route("/routers/{id}/api", get(reach::page).post(reach::save))
         .route("/routers/{id}/api/remove", post(reach::remove))
         .route("/routers/{id}/home", get(home::page).post(home::save))
@@ -78,6 +91,7 @@ struct Page {
     lines: Vec<Line>,
     strangers: Vec<Stranger>,
     callers: Vec<radsec::Caller>,
+    unanswered: Vec<(Unanswered, String)>,
 }
 
 /// A router without its secrets.
@@ -117,7 +131,7 @@ pub(super) async fn lines(visit: &Visit) -> Result<Vec<Line>, WebError> {
     let line = |router: &Router| Line {
         id: router.id,
         name: router.name.clone(),
-        address: shown_network(router.address),
+        address: shown_origin(router.address, router.nas_identifier.as_deref()),
         scheme: router.scheme.word(),
         api: ApiLine::of(router, visit.gate().api_state(router.id)),
         pending: pending.get(&router.id).copied().unwrap_or_default(),
@@ -126,14 +140,21 @@ pub(super) async fn lines(visit: &Visit) -> Result<Vec<Line>, WebError> {
     Ok(stored.routers.iter().map(line).collect())
 }
 
+/// What got no answer, each with the name of the router that its source belongs to.
+pub(super) fn unanswered(gate: &Gate) -> Vec<(Unanswered, String)> {
+    let routers = gate.directory().routers();
+    let named = |line: Unanswered| {
+        let router = routers.of(line.source).map_or_else(String::new, |router| router.name.clone());
+        (line, router)
+    };
+    gate.unanswered().into_iter().map(named).collect()
+}
+
 /// `GET /routers`
 async fn page(visit: Viewing) -> Result<Response, WebError> {
     let lines = lines(&visit).await?;
-    let page = Page {
-        shell: visit.shell("/routers").await?,
-        lines,
-        strangers: visit.gate().strangers(),
-        callers: radsec::callers(&visit),
-    };
-    Ok(page.into_response())
+    let mut unanswered = unanswered(visit.gate());
+    unanswered.truncate(SHOWN);
+    let (strangers, callers) = (visit.gate().strangers(), radsec::callers(&visit));
+    Ok(Page { shell: visit.shell("/routers").await?, lines, strangers, callers, unanswered }.into_response())
 }

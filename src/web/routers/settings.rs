@@ -1,5 +1,7 @@
 //! What is said of a router: added, changed, removed. A secret goes in and never comes out.
 
+use std::time::Duration;
+
 use askama::Template;
 use askama_web::WebTemplate;
 use axum::extract::{Path, Query};
@@ -12,7 +14,10 @@ use super::super::form::{Errors, Field, Hidden, Typed, with_errors};
 use super::super::visit::{Owning, Shell, Visit};
 use super::hub::{Hub, router};
 use crate::domain::id::RouterId;
-use crate::domain::router::{COA_PORT, Demand, Router, router_name, shared_secret, shown_network, source_network};
+use crate::domain::router::{
+    COA_PORT, Demand, OLD_SECRET_HOURS, Router, nas_identifier, router_name, shared_secret, shown_network,
+    source_network,
+};
 use crate::gate::Refused;
 use crate::secret::Secret;
 use crate::store::router::RouterForm;
@@ -44,6 +49,10 @@ pub(in crate::web) struct Draft {
     #[serde(default)]
     secret: Hidden,
     #[serde(default)]
+    keep_old: String,
+    #[serde(default)]
+    nas_identifier: String,
+    #[serde(default)]
     coa_port: String,
     #[serde(default)]
     message_authenticator: String,
@@ -62,6 +71,8 @@ impl Draft {
             name: String::new(),
             address: address.to_owned(),
             secret: Hidden::default(),
+            keep_old: String::new(),
+            nas_identifier: String::new(),
             coa_port: COA_PORT.to_string(),
             message_authenticator: Demand::Auto.word().to_owned(),
         }
@@ -72,6 +83,8 @@ impl Draft {
             name: router.name.clone(),
             address: shown_network(router.address),
             secret: Hidden::default(),
+            keep_old: String::new(),
+            nas_identifier: router.nas_identifier.clone().unwrap_or_default(),
             coa_port: router.coa_port.to_string(),
             message_authenticator: router.message_authenticator.word().to_owned(),
         }
@@ -85,7 +98,25 @@ impl Draft {
         let coa_port = errors.take("coa_port", port.ok_or("expected a port from 1 to 65535"));
         let demand = Demand::from_word(&self.message_authenticator);
         let demand = errors.take("message_authenticator", demand.ok_or("expected auto, require or off"));
-        Some(RouterForm { name: name?, address: address?, coa_port: coa_port?, message_authenticator: demand? })
+        let nas_identifier = errors.take("nas_identifier", nas_identifier(&self.nas_identifier));
+        Some(RouterForm {
+            name: name?,
+            address: address?,
+            nas_identifier: nas_identifier?,
+            coa_port: coa_port?,
+            message_authenticator: demand?,
+        })
+    }
+
+    /// For how long the secret that it had is taken, too; `None`: not at all.
+    fn keep_old(&self, errors: &mut Errors) -> Option<Duration> {
+        let typed = self.keep_old.trim();
+        if typed.is_empty() || typed == "0" {
+            return None;
+        }
+        let hours = typed.parse::<u32>().ok().filter(|hours| *hours <= OLD_SECRET_HOURS);
+        let expected = format!("expected a whole number of hours from 0 to {OLD_SECRET_HOURS}");
+        errors.take("keep_old", hours.ok_or(expected)).map(|hours| Duration::from_secs(u64::from(hours) * 3600))
     }
 
     /// The secret where one was typed.
@@ -103,18 +134,30 @@ fn fields(draft: &Draft, kept: Kept) -> Vec<Field> {
         Kept::Already => secret.help("Left empty, the secret stays as it is. It is never shown.").optional(),
     };
     let demands = Demand::ALL.map(Demand::word);
-    vec![
+    let mut fields = vec![
         Field::text("name", "Name", &draft.name),
         Field::text("address", "Address or network", &draft.address)
             .help("Where its packets come from: 192.0.2.1, 192.0.2.0/24 or 2001:db8::/64."),
+        Field::text("nas_identifier", "NAS-Identifier", &draft.nas_identifier)
+            .help("Only where several routers share the address, behind one NAT: its /system identity, exactly.")
+            .optional(),
         secret,
         Field::number("coa_port", "Port for disconnects", &draft.coa_port, 1, u32::from(u16::MAX))
             .help("On the router: /radius incoming set accept=yes port=3799"),
         Field::choice("message_authenticator", "Message-Authenticator", &draft.message_authenticator, &demands).help(
             "auto: demanded for good once the router has sent one. require: always (RouterOS 7.15 or newer with \
-             require-message-auth). off: never, for older routers.",
+             require-message-auth). off: never demanded, for RouterOS before 7.15. With off, whoever can change packets on \
+             the way between router and radgram can turn a refusal into a yes (BlastRADIUS): keep that way in a VPN or a \
+             network of its own, and update the router.",
         ),
-    ]
+    ];
+    if kept == Kept::Already {
+        let keep =
+            Field::number("keep_old", "Hours that the old secret is taken, too", &draft.keep_old, 0, OLD_SECRET_HOURS);
+        let keep = keep.help("With a new secret: until its boxes have it, the old one works. Empty: it stops at once.");
+        fields.insert(4, keep.optional());
+    }
+    fields
 }
 
 async fn new_form(visit: &Visit, draft: &Draft, errors: &Errors) -> Result<NewPage, WebError> {
@@ -176,8 +219,12 @@ pub(in crate::web) async fn save(
     let mut errors = Errors::none();
     let form = draft.check(&mut errors);
     let secret = draft.secret(&mut errors);
+    let keep_old = draft.keep_old(&mut errors);
+    if keep_old.is_some() && secret.is_none() && errors.at("secret").is_none() {
+        errors.add("secret", "to keep the old secret for a while, type the new one");
+    }
     if let (Some(form), true) = (form, errors.is_empty()) {
-        match store(&visit, router.id, &form, secret).await {
+        match store(&visit, router.id, &form, secret.map(|secret| (secret, keep_old))).await {
             Ok(()) => return visit.done(format!("{} is saved.", form.name), &format!("/routers/{id}")).await,
             Err(refused) => errors = Errors::of(refused)?,
         }
@@ -186,10 +233,15 @@ pub(in crate::web) async fn save(
     Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response())
 }
 
-async fn store(visit: &Visit, id: RouterId, form: &RouterForm, secret: Option<Secret>) -> Result<(), Refused> {
+async fn store(
+    visit: &Visit,
+    id: RouterId,
+    form: &RouterForm,
+    secret: Option<(Secret, Option<Duration>)>,
+) -> Result<(), Refused> {
     visit.gate().change_router(&visit.actor(), id, form).await?;
-    if let Some(secret) = secret {
-        visit.gate().set_router_secret(&visit.actor(), id, &secret).await?;
+    if let Some((secret, keep_old)) = secret {
+        visit.gate().replace_router_secret(&visit.actor(), id, &secret, keep_old).await?;
     }
     Ok(())
 }

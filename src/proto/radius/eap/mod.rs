@@ -70,17 +70,36 @@ pub enum Eap<'a> {
 }
 
 /// Why octets are no EAP packet.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum Malformed {
-    /// Too few octets for its code, or fewer than its length says.
-    #[error("shorter than it says, or than its code needs")]
+    /// Fewer octets than a header (RFC 3748 §4).
+    #[error("shorter than a header")]
     Short,
+    /// The length is less than a header, or more than came.
+    #[error("a length that does not fit")]
+    Length,
+    /// A request or response without a type (RFC 3748 §4.1).
+    #[error("a request or response without a type")]
+    TypeMissing,
     /// A code that is none of the four.
     #[error("an unknown code")]
     Code,
     /// Its EAP-Message attributes do not follow one another (RFC 3579 §3.1).
     #[error("EAP-Message attributes with others between them")]
     Scattered,
+}
+
+impl Malformed {
+    /// A stable name for counters.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Short => "eap_short",
+            Self::Length => "eap_length",
+            Self::TypeMissing => "eap_type_missing",
+            Self::Code => "eap_code",
+            Self::Scattered => "eap_scattered",
+        }
+    }
 }
 
 impl<'a> Eap<'a> {
@@ -91,8 +110,8 @@ impl<'a> Eap<'a> {
     pub fn parse(octets: &'a [u8]) -> Result<Self, Malformed> {
         let (&[code, identifier, high, low], _) = octets.split_first_chunk::<4>().ok_or(Malformed::Short)?;
         let length = usize::from(u16::from_be_bytes([high, low]));
-        let body = octets.get(HEADER_BYTES..length).ok_or(Malformed::Short)?;
-        let typed = || body.split_first().map(|(kind, data)| (Method(*kind), data)).ok_or(Malformed::Short);
+        let body = octets.get(HEADER_BYTES..length).ok_or(Malformed::Length)?;
+        let typed = || body.split_first().map(|(kind, data)| (Method(*kind), data)).ok_or(Malformed::TypeMissing);
         match code {
             1 => typed().map(|(method, data)| Self::Request { identifier, method, data }),
             2 => typed().map(|(method, data)| Self::Response { identifier, method, data }),
@@ -172,10 +191,17 @@ mod tests {
 
     #[test]
     fn what_is_no_packet_is_refused() {
-        for short in [&[][..], &[2, 7, 0], &[2, 7, 0, 3], &[2, 7, 0, 4], &[2, 7, 0, 6, 1], &[3, 7, 0, 0]] {
-            assert_eq!(Eap::parse(short), Err(Malformed::Short), "{short:?}");
+        for (octets, wrong) in [
+            (&[][..], Malformed::Short),
+            (&[2, 7, 0], Malformed::Short),
+            (&[2, 7, 0, 3], Malformed::Length),
+            (&[2, 7, 0, 6, 1], Malformed::Length),
+            (&[3, 7, 0, 0], Malformed::Length),
+            (&[2, 7, 0, 4], Malformed::TypeMissing),
+            (&[5, 7, 0, 4], Malformed::Code),
+        ] {
+            assert_eq!(Eap::parse(octets), Err(wrong), "{octets:?}");
         }
-        assert_eq!(Eap::parse(&[5, 7, 0, 4]), Err(Malformed::Code));
     }
 
     fn carried(fill: impl FnOnce(&mut PacketBuilder)) -> Result<Option<Vec<u8>>, Malformed> {

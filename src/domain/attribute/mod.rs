@@ -2,7 +2,9 @@
 //!
 //! They are checked when they are entered and when they are read, so that a reply is only put together from octets.
 
-use crate::dictionary::{Definition, Dictionary, Kind, ValueError};
+mod shape;
+
+use crate::dictionary::{Definition, Dictionary, Kind, Tagging, ValueError};
 use crate::text::one_line;
 
 use super::id::{AccountId, GroupId, RouterId};
@@ -15,8 +17,7 @@ const HEAD_BYTES: usize = 2;
 const VENDOR_HEAD_BYTES: usize = 8;
 const MICROSOFT: u32 = 311;
 const MIKROTIK: u32 = 14_988;
-/// Mikrotik-Rate-Limit.
-const RATE_LIMIT: u8 = 8;
+const ASCEND: u32 = 529;
 
 /// Whose reply attributes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -87,11 +88,30 @@ pub struct ReplyAttribute {
 }
 
 impl ReplyAttribute {
-    /// From what an operator writes.
+    /// From what an operator writes. A tag (RFC 2868 §3.1) stands before the value or behind the name: `Tunnel-Type` and
+    /// `:1:L2TP`, or `Tunnel-Type:1` and `L2TP`.
     ///
     /// # Errors
     /// No such attribute, one that cannot be set, or a value that it does not take.
     pub fn parse(name: &str, value: &str) -> Result<Self, AttributeRefused> {
+        let (bare, tag) = bare_name(name);
+        let tagged = tag.map(|tag| format!(":{tag}:{}", value.trim()));
+        let attribute = Self::stored(bare, tagged.as_deref().unwrap_or(value))?;
+        if tag.is_some() && attribute.definition.tagging == Tagging::Untagged {
+            return Err(AttributeRefused::Unknown(one_line(name)));
+        }
+        match shape::unlike(attribute.vendor(), attribute.number(), value.trim()) {
+            Some(expected) => Err(AttributeRefused::Value { name: attribute.name(), expected: expected.to_owned() }),
+            None => Ok(attribute),
+        }
+    }
+
+    /// From what was written once: its type is looked at, but not how a router reads it, for what was taken then must not
+    /// keep anybody out now.
+    ///
+    /// # Errors
+    /// As [`ReplyAttribute::parse`].
+    pub fn stored(name: &str, value: &str) -> Result<Self, AttributeRefused> {
         let unknown = || AttributeRefused::Unknown(one_line(name));
         let definition = Dictionary::current().named(name.trim()).ok_or_else(unknown)?;
         if let Some(why) = reserved(definition) {
@@ -103,8 +123,10 @@ impl ReplyAttribute {
             return Err(wrong(expected.to_owned()));
         }
         let octets = definition.encode(value).map_err(|error| match error {
-            ValueError::Shape { kind, .. } => wrong(kind.example().to_owned()),
-            ValueError::TooLong { max_bytes, .. } => wrong(format!("at most {max_bytes} octets")),
+            ValueError::Shape { .. } => wrong(definition.expected()),
+            ValueError::TooLong { max_bytes, .. } => {
+                wrong(format!("at most {max_bytes} octets; a value is not spread over several attributes"))
+            }
             ValueError::Hidden { .. } => AttributeRefused::Reserved { name: &definition.name, why: HIDDEN },
         })?;
         Ok(Self { definition, octets })
@@ -140,6 +162,20 @@ impl ReplyAttribute {
         self.octets.len() + if self.vendor().is_some() { VENDOR_HEAD_BYTES } else { HEAD_BYTES }
     }
 
+    /// Whether RouterOS changes it of a running connection, by a CoA-Request: its manual's list. Addresses, pools, routes
+    /// and Mikrotik-Address-List are not on it.
+    pub const fn is_changeable(&self) -> bool {
+        match (self.vendor(), self.number()) {
+            // Filter-Id, Idle-Timeout, Port-Limit; Session-Timeout is never an operator's.
+            (None, number) => matches!(number, 11 | 28 | 62),
+            // Recv-Limit, Xmit-Limit, Group, Rate-Limit, Mark-Id, Advertise-URL, Advertise-Interval.
+            (Some(MIKROTIK), number) => matches!(number, 1..=3 | 8 | 11..=13),
+            // Ascend-Data-Rate, Ascend-Xmit-Rate.
+            (Some(ASCEND), number) => matches!(number, 197 | 255),
+            (Some(_), _) => false,
+        }
+    }
+
     fn is_of_the_name_of(&self, other: &Self) -> bool {
         (self.vendor(), self.number()) == (other.vendor(), other.number())
     }
@@ -155,9 +191,20 @@ impl ReplyAttributes {
     /// # Errors
     /// The first that is not taken, or all are too long.
     pub fn parse<N: AsRef<str>, V: AsRef<str>>(written: &[(N, V)]) -> Result<Self, AttributeRefused> {
+        Self::default().changed(written)
+    }
+
+    /// What an operator writes in place of these. What stands here already is not looked at again: it may be older than
+    /// what is looked at, and another line is meant.
+    ///
+    /// # Errors
+    /// As [`ReplyAttributes::parse`].
+    pub fn changed<N: AsRef<str>, V: AsRef<str>>(&self, written: &[(N, V)]) -> Result<Self, AttributeRefused> {
         let mut attributes: Vec<ReplyAttribute> = Vec::with_capacity(written.len());
         for (name, value) in written {
-            let attribute = ReplyAttribute::parse(name.as_ref(), value.as_ref())?;
+            let (name, value) = (name.as_ref(), value.as_ref());
+            let here = || ReplyAttribute::stored(name, value).ok().filter(|attribute| self.0.contains(attribute));
+            let attribute = ReplyAttribute::parse(name, value).or_else(|refused| here().ok_or(refused))?;
             if attributes.contains(&attribute) {
                 return Err(AttributeRefused::Repeated(attribute.name()));
             }
@@ -208,6 +255,28 @@ impl ReplyAttributes {
     }
 }
 
+/// Whether what a level says is said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Holds {
+    /// It is.
+    Said,
+    /// A nearer level has the name.
+    Overruled,
+}
+
+/// What each level says, the nearest first, and whether it is said: for whoever asks why a tunnel got what it got.
+pub fn weighed<'a, L: Copy>(levels: &[(L, &'a ReplyAttributes)]) -> Vec<(L, &'a ReplyAttribute, Holds)> {
+    let mut all = Vec::new();
+    for (at, (level, own)) in levels.iter().enumerate() {
+        let nearer = levels.get(..at).unwrap_or_default();
+        for attribute in own.iter() {
+            let is_overruled = nearer.iter().any(|(_, nearer)| nearer.has_name_of(attribute));
+            all.push((*level, attribute, if is_overruled { Holds::Overruled } else { Holds::Said }));
+        }
+    }
+    all
+}
+
 impl<'a> IntoIterator for &'a ReplyAttributes {
     type Item = &'a ReplyAttribute;
     type IntoIter = std::slice::Iter<'a, ReplyAttribute>;
@@ -217,7 +286,7 @@ impl<'a> IntoIterator for &'a ReplyAttributes {
     }
 }
 
-const HIDDEN: &str = "it travels hidden, and only radgram hides";
+const HIDDEN: &str = "it is a secret that travels hidden, and what is set here is neither sealed nor hidden";
 const OF_REQUESTS: &str = "it belongs to requests; an Access-Accept does not carry it (RFC 2865 §5.44)";
 const OF_ACCOUNTING: &str = "it belongs to accounting; an Access-Accept does not carry it (RFC 2866 §5.13)";
 const SIGNATURE: &str = "radgram sets it itself: it signs the packet";
@@ -252,7 +321,7 @@ const fn reserved_by_rfc(number: u8) -> Option<&'static str> {
     })
 }
 
-/// What is expected instead of a value that its type alone would take.
+/// What is expected instead of a value that is none, or that would deceive who reads it.
 fn unlike(definition: &Definition, value: &str) -> Option<&'static str> {
     if value.is_empty() || definition.kind == Kind::Octets && value == "0x" {
         return Some("a value");
@@ -260,20 +329,13 @@ fn unlike(definition: &Definition, value: &str) -> Option<&'static str> {
     if definition.kind == Kind::Text && value.contains(char::is_control) {
         return Some("text without control characters");
     }
-    let is_rate_limit = (definition.vendor, definition.number) == (Some(MIKROTIK), RATE_LIMIT);
-    (is_rate_limit && !rate_limit(value))
-        .then_some("rx/tx, and a burst if need be, like 10M/20M or 2M/4M 4M/8M 1M/2M 8/8")
+    None
 }
 
-/// `rx[/tx] [burst [threshold [time [priority [minimum]]]]]` as RouterOS reads it: one to six pairs of numbers with a unit.
-fn rate_limit(value: &str) -> bool {
-    let number = |text: &str| {
-        let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-        text.len() - digits.len() <= 1 && !digits.is_empty() && digits.bytes().all(|digit| digit.is_ascii_digit())
-    };
-    let pair = |word: &str| word.split('/').count() <= 2 && word.split('/').all(number);
-    let words = value.split(' ').count();
-    (1..=6).contains(&words) && value.split(' ').all(pair)
+/// The name without the tag that it may be written with, and the tag: `Tunnel-Type:1` (RFC 2868 §3.1).
+pub fn bare_name(name: &str) -> (&str, Option<&str>) {
+    let name = name.trim();
+    name.split_once(':').map_or((name, None), |(bare, tag)| (bare, Some(tag)))
 }
 
 #[cfg(test)]
@@ -304,7 +366,7 @@ mod tests {
     fn a_value_that_does_not_fit_says_what_does() {
         refused("Framed-IP-Address", "ten", "Framed-IP-Address: expected an address like 192.0.2.1");
         refused("Idle-Timeout", "soon", "Idle-Timeout: expected a number");
-        refused("Mikrotik-Rate-Limit", "fast", "Mikrotik-Rate-Limit: expected rx/tx");
+        refused("Mikrotik-Rate-Limit", "fast", "Mikrotik-Rate-Limit: expected rx[/tx]");
         refused("Mikrotik-Group", "", "expected a value");
         refused("Filter-Id", "a\nb", "without control characters");
         refused("Mikrotik-Group", &"x".repeat(248), "at most 247 octets");
@@ -312,15 +374,62 @@ mod tests {
     }
 
     #[test]
-    fn rate_limits_are_those_of_the_manual() {
-        for good in
-            ["10M", "10M/20M", "64k/64k 256k/256k 128k/128k 10/10", "1M/1M 2M/2M 1M/1M 8s/8s 5 512k/512k", "0/0"]
-        {
-            assert!(ReplyAttribute::parse("Mikrotik-Rate-Limit", good).is_ok(), "{good}");
+    fn what_a_running_connection_can_be_changed_to_is_the_list_of_the_manual() {
+        let is_changeable = |name: &str, value: &str| ReplyAttribute::parse(name, value).unwrap().is_changeable();
+        for (name, value) in [
+            ("Mikrotik-Group", "staff"),
+            ("Mikrotik-Recv-Limit", "1"),
+            ("Mikrotik-Xmit-Limit", "1"),
+            ("Mikrotik-Rate-Limit", "1M"),
+            ("Ascend-Data-Rate", "1"),
+            ("Ascend-Xmit-Rate", "1"),
+            ("Mikrotik-Mark-Id", "x"),
+            ("Filter-Id", "a.in"),
+            ("Mikrotik-Advertise-URL", "x"),
+            ("Mikrotik-Advertise-Interval", "1"),
+            ("Idle-Timeout", "60"),
+            ("Port-Limit", "1"),
+        ] {
+            assert!(is_changeable(name, value), "{name}");
         }
-        for bad in ["10M/20M/30M", "M", "10 M", "10M/", "1 2 3 4 5 6 7", "10Mbit", "-1"] {
-            assert!(ReplyAttribute::parse("Mikrotik-Rate-Limit", bad).is_err(), "{bad}");
+        for (name, value) in [
+            ("Framed-IP-Address", "10.8.0.5"),
+            ("Framed-Pool", "vpn"),
+            ("Framed-Route", "10.9.0.0/16"),
+            ("Mikrotik-Address-List", "vpn"),
+            ("Mikrotik-Total-Limit", "1"),
+            ("Mikrotik-Xmit-Limit-Gigawords", "1"),
+        ] {
+            assert!(!is_changeable(name, value), "{name}");
         }
+    }
+
+    #[test]
+    fn what_was_taken_once_is_still_read() {
+        for (name, value) in [("Mikrotik-Rate-Limit", "fast"), ("Filter-Id", "two words"), ("Framed-MTU", "8")] {
+            assert!(ReplyAttribute::parse(name, value).is_err());
+            assert_eq!(ReplyAttribute::stored(name, value).map(|one| one.value()).as_deref(), Ok(value));
+        }
+        assert!(ReplyAttribute::stored("Framed-MTU", "small").is_err());
+        // Whoever changes another line need not mend it.
+        let before = ReplyAttributes::of(vec![ReplyAttribute::stored("Filter-Id", "two words").unwrap()]);
+        let both = [("Filter-Id", "two words"), ("Idle-Timeout", "60")];
+        assert_eq!(before.changed(&both).map(|both| both.iter().count()), Ok(2));
+        assert!(before.changed(&[("Filter-Id", "other words")]).is_err() && ReplyAttributes::parse(&both).is_err());
+    }
+
+    #[test]
+    fn a_tag_is_written_before_the_value_or_behind_the_name() {
+        let tagged = ReplyAttribute::parse("Tunnel-Type", ":1:L2TP").unwrap();
+        assert_eq!(tagged.octets(), [1, 0, 0, 3]);
+        assert_eq!(ReplyAttribute::parse("tunnel-type:1", " L2TP "), Ok(tagged.clone()));
+        assert_eq!((tagged.name(), tagged.value().as_str()), ("Tunnel-Type", ":1:L2TP"));
+        refused("Tunnel-Type:32", "L2TP", "like :1:");
+        refused("Tunnel-Type", "carrier pigeon", "or one of PPTP, L2F, L2TP");
+        refused("Filter-Id:1", "a.in", "no attribute has this name");
+        // Two tunnels to choose from are two of one name.
+        let two = of(&[("Tunnel-Type:1", "L2TP"), ("Tunnel-Type:2", "PPTP")]);
+        assert_eq!(of(&[("Tunnel-Type", "GRE")]).before(&two).count(), 1);
     }
 
     #[test]
@@ -342,7 +451,7 @@ mod tests {
             ("NAS-Port-Type", "requests"),
             ("Acct-Session-Id", "accounting"),
             ("Vendor-Specific", "Mikrotik-Rate-Limit"),
-            ("Tunnel-Password", "hidden"),
+            ("Tunnel-Password", "neither sealed nor hidden"),
             ("Mikrotik-Wireless-PSK", "wireless"),
         ] {
             refused(name, "1", why);
@@ -353,10 +462,23 @@ mod tests {
     #[test]
     fn every_attribute_of_the_dictionary_is_taken_or_refused_and_never_panics() {
         for definition in Dictionary::embedded().definitions() {
-            for value in ["1", "0x01", "192.0.2.1", "2001:db8::/56", "2001:db8::1", "x", "10M/10M", ""] {
+            for value in [
+                "1",
+                "0x01",
+                "192.0.2.1",
+                "2001:db8::/56",
+                "2001:db8::1",
+                "x",
+                "10M/10M",
+                ":1:3",
+                ":2:x",
+                "0:0:0:1",
+                "",
+            ] {
                 let Ok(read) = ReplyAttribute::parse(&definition.name, value) else { continue };
-                let again = ReplyAttribute::parse(read.name(), &read.value()).unwrap();
-                assert_eq!(again, read, "{} {value}", definition.name);
+                for again in [ReplyAttribute::parse, ReplyAttribute::stored] {
+                    assert_eq!(again(read.name(), &read.value()), Ok(read.clone()), "{} {value}", definition.name);
+                }
             }
         }
     }
@@ -368,6 +490,29 @@ mod tests {
             of(&[("Mikrotik-Group", "all"), ("Filter-Id", "office.in"), ("Framed-Route", "10.2.0.0/24 0.0.0.0 1")]);
         let all: Vec<String> = account.before(&router).map(|a| format!("{}={}", a.name(), a.value())).collect();
         assert_eq!(all, ["Mikrotik-Group=vip", "Framed-Route=10.1.0.0/24 0.0.0.0 1", "Filter-Id=office.in"]);
+    }
+
+    #[test]
+    fn what_a_farther_level_says_in_vain_is_shown_as_such() {
+        let account = of(&[("Mikrotik-Group", "vip")]);
+        let group = of(&[("Mikrotik-Group", "staff"), ("Idle-Timeout", "600")]);
+        let router = of(&[("Idle-Timeout", "60"), ("Mikrotik-Group", "all"), ("Filter-Id", "office.in")]);
+        let levels = [("account", &account), ("group", &group), ("router", &router)];
+        let all: Vec<_> = weighed(&levels).into_iter().map(|(level, one, holds)| (level, one.value(), holds)).collect();
+        let expected = [
+            ("account", "vip", Holds::Said),
+            ("group", "staff", Holds::Overruled),
+            ("group", "600", Holds::Said),
+            ("router", "60", Holds::Overruled),
+            ("router", "all", Holds::Overruled),
+            ("router", "office.in", Holds::Said),
+        ];
+        assert_eq!(all, expected.map(|(level, value, holds)| (level, value.to_owned(), holds)));
+        // What is said is what the three levels come to on the wire.
+        let merged = ReplyAttributes::of(account.before(&group).cloned().collect());
+        let said: Vec<_> = merged.before(&router).collect();
+        let held = weighed(&levels).into_iter().filter(|(_, _, holds)| *holds == Holds::Said);
+        assert_eq!(held.map(|(_, one, _)| one).collect::<Vec<_>>(), said);
     }
 
     #[test]
