@@ -11,11 +11,12 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::clock::{Clock, HeldClock};
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::entropy::Entropy;
 use crate::gate::ports::Asker;
 use crate::gate::{BotState, Gate, Listens};
 use crate::open::open_store;
+use crate::radius::radsec::{Lines, Tls};
 use crate::radius::{Cutters, Listener};
 use crate::routeros::Fleet;
 use crate::{radius, telegram, web};
@@ -33,6 +34,8 @@ pub struct App {
     pub auth: Vec<SocketAddr>,
     /// Where accounting is taken.
     pub acct: Vec<SocketAddr>,
+    /// Where both are taken over TLS; empty if nowhere.
+    pub radsec: Vec<SocketAddr>,
     /// Where the web UI is.
     pub web: SocketAddr,
     fleet: Arc<Fleet>,
@@ -46,7 +49,7 @@ pub struct App {
 /// Something could not be built: a bad key, no database, an address that is taken.
 pub async fn run(config: Config, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>) -> anyhow::Result<()> {
     let app = App::start(&config, clock, entropy).await?;
-    tracing::info!(auth = ?app.auth, acct = ?app.acct, web = %app.web, "serving");
+    tracing::info!(auth = ?app.auth, acct = ?app.acct, radsec = ?app.radsec, web = %app.web, "serving");
     tell_service_manager(Told::Ready);
     let mut terminate = signal(SignalKind::terminate()).context("SIGTERM cannot be waited for")?;
     tokio::select! {
@@ -74,17 +77,36 @@ impl App {
         gate.start(&tracker, &cancel);
         let fleet = Fleet::new(gate.clock().clone(), entropy.clone());
         gate.start_reaching(fleet.clone(), &tracker, &cancel);
-        gate.start_enforcing(Arc::new(Cutters::new(entropy.clone())), &tracker, &cancel);
+        let lines = Arc::<Lines>::default();
+        gate.start_enforcing(Arc::new(Cutters::new(entropy.clone()).over(&lines)), &tracker, &cancel);
 
         let (auth, auth_addresses) = listen(&config.radius.auth_listen, "auth_listen")?;
         let (acct, acct_addresses) = listen(&config.radius.acct_listen, "acct_listen")?;
         let port = |addresses: &[SocketAddr]| addresses.first().map_or(0, SocketAddr::port);
-        gate.listen_at(Listens { auth: port(&auth_addresses), acct: port(&acct_addresses) });
-        radius::serve(&gate, auth, acct, &tracker, &cancel);
+        let radsec = config.radius.radsec.as_ref().map(listen_for_radsec).transpose()?;
+        let radsec_addresses = radsec.iter().flat_map(|(_, addresses, _)| addresses.clone()).collect::<Vec<_>>();
+        gate.listen_at(Listens {
+            auth: port(&auth_addresses),
+            acct: port(&acct_addresses),
+            radsec: radsec_addresses.first().map(SocketAddr::port),
+        });
+        let server = radius::serve(&gate, auth, acct, &tracker, &cancel);
+        if let Some((listeners, _, tls)) = radsec {
+            radius::radsec::serve(&server, listeners, tls, &lines);
+        }
         let web = start_web(config, &gate, &tracker, &cancel).await?;
         start_bot(config, &gate, &tracker, &cancel)?;
         tracker.close();
-        Ok(App { gate, fleet, auth: auth_addresses, acct: acct_addresses, web, tracker, cancel })
+        Ok(App {
+            gate,
+            fleet,
+            auth: auth_addresses,
+            acct: acct_addresses,
+            radsec: radsec_addresses,
+            web,
+            tracker,
+            cancel,
+        })
     }
 
     /// Stops gracefully: nothing new is taken, what runs is let finish, leadership is given up.
@@ -106,6 +128,18 @@ fn listen(addresses: &[SocketAddr], key: &str) -> anyhow::Result<(Vec<Listener>,
     }
     let bound = listeners.iter().map(Listener::local_addr).collect();
     Ok((listeners, bound))
+}
+
+fn listen_for_radsec(config: &config::Radsec) -> anyhow::Result<(Vec<TcpListener>, Vec<SocketAddr>, Tls)> {
+    let tls = Tls::read(&config.cert, &config.key, &config.client_ca).context("[radius]")?;
+    let (mut listeners, mut bound) = (Vec::new(), Vec::new());
+    for address in &config.listen {
+        let refused = || format!("[radius] radsec_listen: {address} cannot be used");
+        let listener = radius::radsec::bind(*address).with_context(refused)?;
+        bound.push(listener.local_addr().with_context(refused)?);
+        listeners.push(listener);
+    }
+    Ok((listeners, bound, tls))
 }
 
 async fn start_web(

@@ -12,7 +12,7 @@
 //! | state | [`config`] | `radius.toml` as already valid values |
 //! | | [`store`] | SQL, one file per noun; `Store` changes (for `gate` alone), `Reader` only reads |
 //! | cases | [`gate`] | the use cases; owns the caches and the outward ports |
-//! | edges | [`radius`] | UDP server, duplicate table, packet ↔ domain, Disconnect and CoA client, forwarding to home servers |
+//! | edges | [`radius`] | UDP server and RadSec, duplicate table, packet ↔ domain, Disconnect and CoA client, forwarding to home servers |
 //! | | [`routeros`] | one kept connection per router to its RouterOS API: its menus, the doctor, the set-up script |
 //! | | [`telegram`] | messages out, updates in |
 //! | | [`web`] | pages for operators, log-in, health and metrics |
@@ -26,6 +26,8 @@
 //!   proven fresh by [`gate::directory`]) or [`gate::Gate::access`] → the rules in [`domain::access`] and
 //!   [`domain::credential`] → `radius::reply` → signed, out, and into the duplicate table. EAP (IKEv2) takes several: `radius::eap`
 //!   keeps what is under way, and the request with the proof goes this way.
+//!   Over RadSec a connection takes the place of the socket (`radius::radsec`): the router is its certificate, and from there on
+//!   the way is the same.
 //!   Where a home server knows the password: `radius::forward` and `radius::home` ask it, then [`gate::Gate::access_forwarded`].
 //! * **Telegram answer**: [`telegram::Poller`] → [`gate::ports::Updates::handle`]: one transaction with the update's id →
 //!   `gate::update` → `gate::answer` → [`domain::session::Session::apply`] → the outbox edits the message ([`telegram::Sender`] delivers).
@@ -50,7 +52,7 @@
 //!
 //! # Deliberately absent
 //!
-//! RadSec, backup and restore: their tables and rooms are here, their work is not.
+//! Backup and restore: their tables and rooms are here, their work is not.
 
 pub mod app;
 pub mod cli;

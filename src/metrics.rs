@@ -57,6 +57,11 @@ pub struct Metrics {
     pub held: Gauge,
     /// Refusals that are kept back because passwords are guessed.
     pub kept_back: Gauge,
+    radsec_ends: Family<Labels, Counter<u64, AtomicU64>>,
+    /// Connections over TLS that routers have open.
+    pub radsec_connections: Gauge,
+    /// Packets received over TLS.
+    pub radsec_packets: Counter,
 }
 
 impl Default for Metrics {
@@ -79,6 +84,9 @@ impl Metrics {
             "Answers to CoA-Requests: ack, the Error-Cause of a NAK, or silence",
             amended.clone(),
         );
+        let radsec_ends = Family::default();
+        let ends = "Connections over TLS that ended or were not taken, by reason";
+        registry.register("radsec_ended", ends, radsec_ends.clone());
         let mut counter = |name: &str, help: &str| {
             let counter = Counter::default();
             registry.register(name, help, counter.clone());
@@ -97,6 +105,7 @@ impl Metrics {
         let disconnects = counter("disconnects", "Disconnect-Requests sent");
         let amendments = counter("coa_requests", "CoA-Requests sent");
         let messages = counter("telegram_messages", "Messages delivered to Telegram");
+        let radsec_packets = counter("radsec_packets", "Packets received over TLS");
         let mut gauge = |name: &str, help: &str| {
             let gauge = Gauge::default();
             registry.register(name, help, gauge.clone());
@@ -106,6 +115,7 @@ impl Metrics {
         let outbox = gauge("outbox", "Messages that wait to be delivered");
         let held = gauge("held", "Log-ins that wait for their person");
         let kept_back = gauge("kept_back", "Refusals that are kept back because passwords are guessed");
+        let radsec_connections = gauge("radsec_connections", "Connections over TLS that routers have open");
         Self {
             registry,
             drops,
@@ -125,6 +135,9 @@ impl Metrics {
             outbox,
             held,
             kept_back,
+            radsec_ends,
+            radsec_connections,
+            radsec_packets,
         }
     }
 
@@ -136,6 +149,16 @@ impl Metrics {
     /// How many datagrams were dropped for `reason`.
     pub fn drops(&self, reason: &'static str) -> u64 {
         self.drops.get_or_create(&Labels { reason: Word(reason) }).get()
+    }
+
+    /// A connection over TLS ended, or was not taken; `reason` is one of the fixed words of its class.
+    pub fn radsec_ended(&self, reason: &'static str) {
+        self.radsec_ends.get_or_create(&Labels { reason: Word(reason) }).inc();
+    }
+
+    /// How many connections over TLS ended for `reason`.
+    pub fn radsec_ends(&self, reason: &'static str) -> u64 {
+        self.radsec_ends.get_or_create(&Labels { reason: Word(reason) }).get()
     }
 
     /// A dial was refused.

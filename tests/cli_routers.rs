@@ -173,3 +173,25 @@ fn usage_is_exit_code_2() {
         assert_eq!(office.run(line, "").0, 2, "{line}");
     }
 }
+
+#[test]
+fn a_router_is_known_by_a_certificate_or_by_none() {
+    let office = Office::new();
+    let print = "ab".repeat(32);
+    assert!(office.refused("router radsec office --none", "").contains("known by no certificate"));
+    assert!(office.refused("router radsec office --fingerprint abc", "").contains("64 hex digits"));
+    assert_eq!(office.run("router radsec office", "").0, 2);
+    assert_eq!(office.run(&format!("router radsec office --name x --fingerprint {print}"), "").0, 2);
+    let said = office.done("router radsec office --name Office.Example", "");
+    assert_eq!(said, "router office is known over RadSec by the name office.example\n");
+    let known = office.router()["radsec"].clone();
+    assert_eq!(known, serde_json::json!({ "name": "office.example", "called": [] }));
+    assert!(office.done("router list", "").contains("office.example (never called)"));
+    office.done(&format!("router radsec office --fingerprint {print}"), "");
+    assert_eq!(office.router()["radsec"]["fingerprint"], print);
+    office.done("router add annex --address 192.0.2.99", &format!("{SECRET}\n"));
+    let taken = office.refused(&format!("router radsec annex --fingerprint {print}"), "");
+    assert!(taken.contains("router office is known by it"), "{taken}");
+    office.done("router radsec office --none", "");
+    assert_eq!(office.router()["radsec"], serde_json::Value::Null);
+}

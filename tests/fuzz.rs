@@ -13,6 +13,8 @@ mod dictionary;
 mod eap;
 #[path = "../fuzz/targets/packet.rs"]
 mod packet;
+#[path = "../fuzz/targets/radsec_framing.rs"]
+mod radsec_framing;
 #[path = "../fuzz/targets/routeros_codec.rs"]
 mod routeros_codec;
 #[path = "../fuzz/targets/seeds.rs"]
@@ -51,6 +53,11 @@ fn dictionary_holds() {
 }
 
 #[test]
+fn radsec_framing_holds() {
+    replay(&seeds::radsec_framing(), 20_000, |input, _| radsec_framing::run(input));
+}
+
+#[test]
 fn routeros_codec_holds() {
     replay(&seeds::routeros_codec(), 5_000, |input, _| routeros_codec::run(input));
 }
@@ -63,6 +70,7 @@ fn seeds_are_written() {
         ("attributes", seeds::attributes()),
         ("eap", seeds::eap()),
         ("dictionary", seeds::dictionary()),
+        ("radsec_framing", seeds::radsec_framing()),
         ("routeros_codec", seeds::routeros_codec()),
     ] {
         assert!(seeds.len() > 3, "{target}");

@@ -327,6 +327,7 @@ async fn a_connection_is_ended_on_its_router() {
         user_name: b"User".to_vec(),
         acct_session_id: tunnel.acct_session_id().to_owned(),
         framed_ip: Some(tunnel.address().into()),
+        radsec: None,
     };
     let cutters = Cutters::new(edge.gate.entropy().clone());
     assert_eq!(cutters.disconnect(&target).await, CutOutcome::Acknowledged);

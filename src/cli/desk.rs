@@ -39,7 +39,11 @@ impl Desk {
         let fleet = Fleet::new(clock, entropy);
         gate.reach_routers(fleet.clone());
         let port = |addresses: &[SocketAddr]| addresses.first().map_or(0, SocketAddr::port);
-        gate.listen_at(Listens { auth: port(&config.radius.auth_listen), acct: port(&config.radius.acct_listen) });
+        gate.listen_at(Listens {
+            auth: port(&config.radius.auth_listen),
+            acct: port(&config.radius.acct_listen),
+            radsec: config.radius.radsec.as_ref().map(|radsec| port(&radsec.listen)),
+        });
         Ok(Desk { gate, store, fleet })
     }
 

@@ -55,6 +55,21 @@ pub struct Radius {
     pub acct_listen: Vec<SocketAddr>,
     /// The folder of the operator's own dictionaries.
     pub dictionaries: Option<PathBuf>,
+    /// RADIUS over TLS, if it is listened for.
+    pub radsec: Option<Radsec>,
+}
+
+/// RADIUS over TLS: where routers call, and with which certificates. All files are PEM.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Radsec {
+    /// Where it listens; not empty.
+    pub listen: Vec<SocketAddr>,
+    /// Our certificate, with those between it and the authority that routers trust.
+    pub cert: PathBuf,
+    /// Its private key.
+    pub key: PathBuf,
+    /// The authorities that the certificates of routers come from.
+    pub client_ca: PathBuf,
 }
 
 /// The web UI.
@@ -212,6 +227,7 @@ fn typed(source: &Source) -> Result<Config, ConfigError> {
             dictionaries: source
                 .one("radius", "dictionaries", parse::OPTIONAL_FOLDER)?
                 .map(|path| source.directory().join(path)),
+            radsec: radsec(source)?,
         },
         web: Web {
             listen: source.one("web", "listen", parse::SOCKET)?,
@@ -230,6 +246,22 @@ fn typed(source: &Source) -> Result<Config, ConfigError> {
             level: source.one("log", "level", parse::LEVEL)?,
         },
     })
+}
+
+/// Whoever listens needs all three files; without a place to listen they count for nothing.
+fn radsec(source: &Source) -> Result<Option<Radsec>, ConfigError> {
+    let listen = source.many("radius", "radsec_listen", parse::SOCKET)?;
+    let file = |key| Ok(source.one("radius", key, parse::OPTIONAL_PATH)?.map(|path| source.directory().join(path)));
+    let needed = |key, path: Option<PathBuf>| {
+        path.ok_or_else(|| source.refuse("radius", key, Shown::Plain, parse::NEEDED_BY_RADSEC))
+    };
+    let (cert, key, client_ca) = (file("radsec_cert")?, file("radsec_key")?, file("radsec_client_ca")?);
+    if listen.is_empty() {
+        return Ok(None);
+    }
+    let cert = needed("radsec_cert", cert)?;
+    let key = needed("radsec_key", key)?;
+    Ok(Some(Radsec { listen, cert, key, client_ca: needed("radsec_client_ca", client_ca)? }))
 }
 
 fn telegram(source: &Source) -> Result<Telegram, ConfigError> {
@@ -322,6 +354,10 @@ mod tests {
                 "radius.toml: [log] level = \"loud\": expected error, warn, info, debug or trace",
             ),
             ("[radius]\nauth_listen = []", "radius.toml: [radius] auth_listen: expected at least one value"),
+            (
+                "[radius]\nradsec_listen = [\"0.0.0.0:2083\"]\nradsec_cert = \"a.pem\"",
+                "radius.toml: [radius] radsec_key = \"\": expected the path of a file, since radsec_listen is set",
+            ),
         ] {
             assert_eq!(read(text, &[]).unwrap_err(), message);
         }

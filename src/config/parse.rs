@@ -24,6 +24,8 @@ pub(super) struct Kind<T> {
 
 pub(super) const ONE_TOKEN: &str = "token or token_file, not both";
 
+pub(super) const NEEDED_BY_RADSEC: &str = "the path of a file, since radsec_listen is set";
+
 pub(super) const SOCKET: Kind<SocketAddr> =
     Kind { read: |text| text.parse().ok(), expected: "an address with port like 127.0.0.1:8080", shown: Shown::Plain };
 

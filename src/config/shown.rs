@@ -1,7 +1,7 @@
 //! The configuration as text: what is in force, as TOML, without its secrets.
 
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::Config;
 
@@ -15,6 +15,12 @@ impl fmt::Display for Config {
         writeln!(formatter, "acct_listen = {}", list(&self.radius.acct_listen))?;
         let dictionaries = self.radius.dictionaries.as_deref().unwrap_or(Path::new(""));
         writeln!(formatter, "dictionaries = {}", quoted(dictionaries.display()))?;
+        let radsec = self.radius.radsec.as_ref();
+        writeln!(formatter, "radsec_listen = {}", list(radsec.map_or(&[][..], |radsec| &radsec.listen)))?;
+        let file = |path: Option<&PathBuf>| quoted(path.map(|path| path.display().to_string()).unwrap_or_default());
+        writeln!(formatter, "radsec_cert = {}", file(radsec.map(|radsec| &radsec.cert)))?;
+        writeln!(formatter, "radsec_key = {}", file(radsec.map(|radsec| &radsec.key)))?;
+        writeln!(formatter, "radsec_client_ca = {}", file(radsec.map(|radsec| &radsec.client_ca)))?;
         writeln!(formatter, "\n[web]")?;
         writeln!(formatter, "listen = {}", quoted(self.web.listen))?;
         writeln!(formatter, "trusted_proxies = {}", list(&self.web.trusted_proxies))?;

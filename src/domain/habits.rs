@@ -6,6 +6,7 @@ use super::access::Service;
 use super::credential::Proof;
 use super::home::Taken;
 use super::policy::Found;
+use super::radsec::Orders;
 
 /// What holds for a router.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,6 +19,8 @@ pub struct Habits {
     pub home_attributes: Taken,
     /// How it takes Disconnect- and CoA-Requests.
     pub coa: CoaHabits,
+    /// Where Disconnects go while it asks over RadSec.
+    pub orders: Orders,
 }
 
 /// How a router takes Disconnect- and CoA-Requests (RFC 5176). No source says all of it, and devices differ.
@@ -130,6 +133,7 @@ impl Habits {
             services,
             home_attributes: Taken::parse(found.text("home_attributes")).expect("the setting accepted the names"),
             coa: CoaHabits::of(found),
+            orders: Orders::from_word(found.text("radsec_disconnects")).expect("the setting is one of the words"),
         }
     }
 }

@@ -16,6 +16,7 @@ pub mod operator;
 pub mod order;
 pub mod policy;
 pub mod prompt;
+pub mod radsec;
 pub mod router;
 pub mod session;
 pub mod setting;

@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 
-use super::api::Api;
+use super::api::{Api, Fingerprint};
 use super::attribute::ReplyAttributes;
 use super::home::Home;
 use super::id::{NasId, RouterId};
+use super::radsec::KnownBy;
 use crate::clock::Timestamp;
 use crate::secret::Secret;
 
@@ -47,6 +48,8 @@ pub struct Router {
     pub attributes: Arc<ReplyAttributes>,
     /// The RADIUS server that knows the passwords of accounts of source `user_manager` here, if there is one.
     pub home: Option<Arc<Home>>,
+    /// The certificate that it is known by over RadSec; `None`: it asks over UDP alone.
+    pub radsec: Option<KnownBy>,
 }
 
 /// A shared secret that is being replaced.
@@ -205,6 +208,8 @@ pub struct Nas {
     pub signs: Signs,
     /// Which secret it was last seen to use, noted while its router has two; `None`: not seen since the secret changed.
     pub secret: Option<SecretSeen>,
+    /// The certificate that it last showed over RadSec, if it ever called so.
+    pub certificate: Option<Fingerprint>,
 }
 
 /// Which secret a box was seen to use.

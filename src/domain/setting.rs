@@ -195,6 +195,8 @@ settings! {
         "What says which connection is meant: NAS-IP-Address, User-Name, Acct-Session-Id and Framed-IP-Address; all but the first; or Acct-Session-Id alone.";
     "coa_not_found", Kind::Choice(&["gone", "unsure"]), "gone", Router,
         "What it means that the router refuses a Disconnect-Request with Error-Cause 503: the connection is gone, or nothing, and it is tried until something else proves it.";
+    "radsec_disconnects", Kind::Choice(&["connection_then_udp", "connection", "udp"]), "connection_then_udp", Router,
+        "Where Disconnects go of a router that asks over RadSec: over its connection and, if that does not answer, by UDP with the secret radsec; or one of the two alone.";
     "home_attributes", Kind::Attributes,
         "Framed-IP-Address, Framed-IP-Netmask, Framed-Pool, Framed-Route, Idle-Timeout, Filter-Id, Port-Limit, \
          Mikrotik-Group, Mikrotik-Rate-Limit, Mikrotik-Recv-Limit, Mikrotik-Recv-Limit-Gigawords, Mikrotik-Xmit-Limit, \

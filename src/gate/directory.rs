@@ -88,6 +88,11 @@ impl RouterTable {
         })
     }
 
+    /// All boxes, in no order.
+    pub(super) fn boxes(&self) -> impl Iterator<Item = &Nas> {
+        self.nas.values()
+    }
+
     /// All routers.
     pub fn routers(&self) -> &[Arc<Router>] {
         &self.routers
@@ -558,6 +563,7 @@ mod tests {
             version: 1,
             attributes: Arc::new(ReplyAttributes::default()),
             home: None,
+            radsec: None,
         })
     }
 

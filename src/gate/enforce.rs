@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::order::refused;
 use super::patience::written;
-use super::ports::{CutOutcome, Cutter, Target};
+use super::ports::{CutOutcome, Cutter, OverRadsec, Target};
 use super::router_api::{ApiFault, Removed};
 use super::session::Ended;
 use super::under_way::{LOOK_AHEAD, UnderWay};
@@ -19,10 +19,12 @@ use super::watch::speaks_for;
 use super::{Gate, LEAD_EVERY, next_look};
 use crate::clock::Timestamp;
 use crate::domain::connection::Via;
-use crate::domain::habits::{CoaHabits, NotFound};
+use crate::domain::habits::{Habits, NotFound};
 use crate::domain::id::{OrderId, RouterId};
+use crate::domain::radsec;
 use crate::domain::router::{NasKey, Router, Scheme};
 use crate::domain::session::LONGEST;
+use crate::secret::Secret;
 use crate::store::StoreError;
 use crate::store::connection::{Connection, LOST};
 use crate::store::cut::Cut;
@@ -158,10 +160,10 @@ impl Gate {
         match router.scheme {
             Scheme::Radius => {
                 self.metrics.disconnects.inc();
-                let habits = self.directory.habits(router.id).coa;
+                let habits = self.directory.habits(router.id);
                 let named = Named::by(cut);
-                let outcome = cutter.disconnect(&target(&named, &line, router, (habits, self.now()))).await;
-                let outcome = match (outcome, habits.not_found) {
+                let outcome = cutter.disconnect(&target(&named, &line, router, (&habits, self.now()))).await;
+                let outcome = match (outcome, habits.coa.not_found) {
                     (CutOutcome::Gone, NotFound::Unsure) => CutOutcome::Refused(Some(NO_SUCH_CONNECTION)),
                     (outcome, NotFound::Gone | NotFound::Unsure) => outcome,
                 };
@@ -321,13 +323,16 @@ pub(super) fn target(
     named: &Named<'_>,
     line: &NasLine,
     router: &Router,
-    (habits, now): (CoaHabits, Timestamp),
+    (habits, now): (&Habits, Timestamp),
 ) -> Target {
+    // A box that calls over RadSec takes them with its secret, by UDP, too, and where it called from last.
+    let called = line.radsec.as_ref().filter(|_| router.radsec.is_some());
     Target {
-        router: SocketAddr::new(line.nas.key.address, router.coa_port),
+        router: SocketAddr::new(called.map_or(line.nas.key.address, |called| called.address), router.coa_port),
         server: line.server,
-        secret: router.secret_of(&line.nas, now).clone(),
-        habits,
+        secret: called.map_or_else(|| router.secret_of(&line.nas, now).clone(), |_| Secret::new(radsec::SECRET)),
+        radsec: called.map(|_| OverRadsec { nas: line.nas.key.clone(), orders: habits.orders }),
+        habits: habits.coa,
         nas_ip: named.nas_ip,
         user_name: named.user_name.to_vec(),
         acct_session_id: named.acct_session_id.to_owned(),

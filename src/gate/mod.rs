@@ -29,6 +29,7 @@ mod patience;
 mod person;
 pub mod ports;
 mod post;
+pub mod radsec;
 mod refused;
 pub mod router_api;
 pub mod router_script;
@@ -104,6 +105,7 @@ pub struct Gate {
     surplus_told: moka::sync::Cache<crate::domain::id::AccountId, Timestamp>,
     strangers: Strangers,
     unanswered: unanswered::Table,
+    radsec: radsec::Radsec,
     logins: Logins,
     class_key: [u8; 32],
     decoy: Credential,
@@ -140,12 +142,14 @@ pub struct Listens {
     pub auth: u16,
     /// For accounting.
     pub acct: u16,
+    /// For both over TLS; `None`: nowhere.
+    pub radsec: Option<u16>,
 }
 
 impl Default for Listens {
-    /// Those of RFC 2865 and RFC 2866.
+    /// Those of RFC 2865 and RFC 2866, and no RadSec.
     fn default() -> Self {
-        Self { auth: 1812, acct: 1813 }
+        Self { auth: 1812, acct: 1813, radsec: None }
     }
 }
 
@@ -233,6 +237,7 @@ impl Gate {
             surplus_told: moka::sync::Cache::new(door::SURPLUS_TOLD),
             strangers: Strangers::default(),
             unanswered: unanswered::Table::default(),
+            radsec: radsec::Radsec::default(),
             errands: Queue::new(access::ERRANDS),
             attempts: Queue::new(access::ATTEMPTS),
             tempo: tempo::Tempo::default(),
@@ -361,6 +366,11 @@ impl Gate {
     /// Tells the use cases where routers reach us, for doctor and script. Only the first word counts.
     pub fn listen_at(&self, listens: Listens) {
         let _ = self.listens.set(listens);
+    }
+
+    /// Whether this instance listens for RadSec.
+    pub fn listens_for_radsec(&self) -> bool {
+        self.listens.get().is_some_and(|listens| listens.radsec.is_some())
     }
 
     /// How the API of a router stands.

@@ -188,9 +188,10 @@ impl Gate {
             return Ok(Tried::Void("the router does not ask radgram any more"));
         };
         // As the database has them: what memory has may be older than the order.
-        let habits = self.reader().settings().await?.habits(Some(router.id))?.coa;
+        let habits = self.reader().settings().await?.habits(Some(router.id))?;
         let now = self.now();
-        let timeout = order.until.and_then(|until| session_timeout(habits.session_timeout, row.started_at, until, now));
+        let timeout =
+            order.until.and_then(|until| session_timeout(habits.coa.session_timeout, row.started_at, until, now));
         let attributes = match (order.attributes, row.account) {
             (Told::Attributes, Some(account)) => match self.reader().entry(account).await? {
                 Some(entry) => {
@@ -208,7 +209,7 @@ impl Gate {
         }
         self.metrics.amendments.inc();
         let named = Named::of(row);
-        let outcome = cutter.change(&target(&named, &line, router, (habits, now)), &amendment).await;
+        let outcome = cutter.change(&target(&named, &line, router, (&habits, now)), &amendment).await;
         Ok(self.tried(outcome, order.until.filter(|_| timeout.is_some())))
     }
 

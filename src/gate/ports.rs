@@ -7,6 +7,8 @@ use async_trait::async_trait;
 
 use crate::domain::attribute::ReplyAttribute;
 use crate::domain::habits::CoaHabits;
+use crate::domain::radsec::Orders;
+use crate::domain::router::NasKey;
 use crate::secret::Secret;
 
 /// One inline button of a message.
@@ -202,6 +204,17 @@ pub struct Target {
     pub acct_session_id: String,
     /// Framed-IP-Address, once known.
     pub framed_ip: Option<IpAddr>,
+    /// The way over RadSec, for a box that calls so.
+    pub radsec: Option<OverRadsec>,
+}
+
+/// How a box is reached that calls over RadSec.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OverRadsec {
+    /// The box: whose connection it must be.
+    pub nas: NasKey,
+    /// Over its connection, by UDP, or both.
+    pub orders: Orders,
 }
 
 /// What of a running connection is to be changed; at least one thing.

@@ -289,6 +289,8 @@ pub struct Expected {
     pub auth_port: u16,
     /// Port for accounting.
     pub acct_port: u16,
+    /// Port for both over TLS; `None`: radgram listens for no RadSec.
+    pub radsec_port: Option<u16>,
     /// Where we send Disconnect-Requests.
     pub coa_port: u16,
     /// How often a connection is to be reported.

@@ -2,6 +2,7 @@
 //!
 //! In this order: who signed it, duplicates, what it says, the gate, the reply.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use super::duplicate::{Answered, Key, Seen};
 use super::listener::{Ends, Listener};
 use super::peers::Peer;
 use super::proof;
+use super::radsec::Back;
 use super::reply::Asked;
 use super::server::{Port, Server};
 use super::view::Logged;
@@ -31,9 +33,11 @@ const EVEN: Duration = Duration::from_millis(50);
 #[derive(Clone)]
 pub(super) struct Call {
     pub(super) server: Arc<Server>,
-    pub(super) listener: Arc<Listener>,
+    pub(super) way: Way,
     pub(super) peer: Arc<Peer>,
     pub(super) ends: Ends,
+    /// The address that its box is known by: where it comes from, or came from first over RadSec.
+    pub(super) source: IpAddr,
     pub(super) key: Key,
     pub(super) asked: Asked,
     /// When it was received.
@@ -42,32 +46,34 @@ pub(super) struct Call {
 
 /// The way that a request came, and its reply goes.
 #[derive(Clone)]
-pub(super) struct Way {
-    listener: Arc<Listener>,
-    ends: Ends,
+pub(super) enum Way {
+    /// A datagram.
+    Udp(Arc<Listener>, Ends),
+    /// A connection over TLS.
+    Radsec(Back),
 }
 
 impl Call {
     async fn send(&self, reply: &[u8]) {
-        self.send_by(&self.way(), reply).await;
+        self.send_by(&self.way, reply).await;
     }
 
-    async fn send_by(&self, Way { listener, ends }: &Way, reply: &[u8]) {
+    async fn send_by(&self, way: &Way, reply: &[u8]) {
+        let (ends, sent) = match way {
+            Way::Udp(listener, ends) => (*ends, listener.send(reply, *ends).await),
+            Way::Radsec(back) => (self.ends, back.send(reply)),
+        };
         tracing::trace!(to = %ends.from, "sent {}", Logged(reply));
-        if let Err(error) = listener.send(reply, *ends).await {
+        if let Err(error) = sent {
             tracing::debug!(to = %ends.from, from = ?ends.to, %error, "a reply was not sent");
-            self.server.dismiss(Dropped::NotSent, *ends);
+            self.server.dismiss(Dropped::NotSent, ends);
         }
-    }
-
-    fn way(&self) -> Way {
-        Way { listener: self.listener.clone(), ends: self.ends }
     }
 
     pub(super) fn arrival(&self) -> Arrival {
         Arrival {
             router: self.peer.router.id,
-            source: self.key.source.ip().to_canonical(),
+            source: self.source,
             server: self.ends.to.map(|address| address.to_canonical()),
             at: self.server.gate.now(),
         }
@@ -75,7 +81,7 @@ impl Call {
 
     /// What is known of this request; a copy is dealt with here, a new one comes back to be worked on.
     async fn first(self) -> Result<Option<InFlight>, Dropped> {
-        match self.server.duplicates.see(&self.key, || self.way(), Instant::now()) {
+        match self.server.duplicates.see(&self.key, || self.way.clone(), Instant::now()) {
             Seen::New => Ok(Some(InFlight { call: self, open: true })),
             Seen::InFlight => Err(Dropped::DuplicateInFlight),
             Seen::Answered(answered) => {
@@ -119,8 +125,7 @@ impl Call {
 
     /// Access-Request.
     pub(super) async fn login(self, packet: &Packet<'_>) -> Result<(), Dropped> {
-        let source = self.key.source.ip().to_canonical();
-        let nas = decode::nas(packet, self.peer.router.id, source);
+        let nas = decode::nas(packet, self.peer.router.id, self.source);
         self.check_signature(packet, nas)?;
         let Some(in_flight) = self.first().await? else { return Ok(()) };
         if let Some(message) = eap::join(packet).map_err(Dropped::BadEap)? {
@@ -210,7 +215,7 @@ impl InFlight {
         self.open = false;
         let answered = Answered { bytes: reply.into(), mark };
         let newest = self.call.server.duplicates.answer(&self.call.key, answered.clone(), Instant::now());
-        self.call.send_by(&newest.unwrap_or_else(|| self.call.way()), &answered.bytes).await;
+        self.call.send_by(newest.as_ref().unwrap_or(&self.call.way), &answered.bytes).await;
     }
 }
 

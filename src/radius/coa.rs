@@ -14,8 +14,11 @@ use async_trait::async_trait;
 use tokio::net::UdpSocket;
 use tokio::time::Instant;
 
+use super::radsec::Lines;
 use super::reply::push_attribute;
 use crate::domain::habits::{Identification, Signing};
+use crate::domain::radsec::Orders;
+use crate::domain::router::NasKey;
 use crate::entropy::Entropy;
 use crate::gate::ports::{Amendment, CutOutcome, Cutter, Target};
 use crate::proto::radius::packet::PACKET_MAX_BYTES;
@@ -23,21 +26,44 @@ use crate::proto::radius::{AttributeType, BuildError, Code, Opening, Packet, Pac
 
 /// How long each transmission is waited for: with what the router needs itself, less than the 10 s of the port.
 const WAITS: [Duration; 3] = [Duration::from_secs(2), Duration::from_secs(2), Duration::from_secs(4)];
+/// How long the reply over a router's own connection is waited for; together with the waits above less than the 10 s of
+/// the port.
+const CONNECTION_WAIT: Duration = Duration::from_millis(1_500);
 /// After a failure of the socket itself, the wait goes on this much later.
 const PAUSE: Duration = Duration::from_millis(50);
 /// Session-Context-Not-Found, RFC 5176 §3.6.
 const NO_SUCH_CONNECTION: u32 = 503;
 
-/// Sends Disconnect- and CoA-Requests, each from a socket of its own.
+/// Sends Disconnect- and CoA-Requests, each from a socket of its own, or over the connection of the box.
 pub struct Cutters {
     entropy: Arc<dyn Entropy>,
+    lines: Arc<Lines>,
     waits: [Duration; 3],
 }
 
 impl Cutters {
     /// `entropy` gives the identifiers.
     pub fn new(entropy: Arc<dyn Entropy>) -> Self {
-        Self { entropy, waits: WAITS }
+        Self { entropy, lines: Arc::default(), waits: WAITS }
+    }
+
+    /// Takes the connections of routers over TLS, too.
+    #[must_use]
+    pub fn over(self, lines: &Arc<Lines>) -> Self {
+        Self { lines: lines.clone(), ..self }
+    }
+
+    /// What the box says over its own connection; `None` if it has none on this instance, or does not answer there.
+    async fn over_connection(
+        &self,
+        target: &Target,
+        amendment: Option<&Amendment>,
+        nas: &NasKey,
+    ) -> Option<CutOutcome> {
+        let (line, secret) = (self.lines.of(nas)?, SharedSecret::new(target.secret.clone()));
+        let ask = |identifier| request(target, amendment, (identifier, Opening::MessageAuthenticator), &secret);
+        let reply = line.order(ask, &secret, CONNECTION_WAIT).await?;
+        Packet::parse(&reply).ok().and_then(|reply| said(&reply))
     }
 
     async fn exchange(&self, target: &Target, amendment: Option<&Amendment>) -> Result<CutOutcome, Failure> {
@@ -63,6 +89,13 @@ impl Cutters {
     }
 
     async fn ask(&self, target: &Target, amendment: Option<&Amendment>) -> CutOutcome {
+        if let Some(over) = target.radsec.as_ref().filter(|over| over.orders != Orders::Udp) {
+            match (self.over_connection(target, amendment, &over.nas).await, over.orders) {
+                (Some(outcome), _) => return outcome,
+                (None, Orders::Connection) => return CutOutcome::Silent,
+                (None, Orders::ConnectionThenUdp | Orders::Udp) => {}
+            }
+        }
         self.exchange(target, amendment).await.unwrap_or_else(|failure| {
             tracing::warn!(router = %target.router, error = %failure, "no disconnect- or coa-request can be sent");
             CutOutcome::Silent
@@ -130,12 +163,17 @@ impl Exchange<'_> {
         let mut requests = self.sent.iter().filter_map(|sent| Packet::parse(sent).ok());
         let request = requests.find(|request| request.identifier() == reply.identifier())?;
         sign::check_reply(&reply, request.authenticator(), &self.secret).ok()?;
-        match (reply.code(), reply.integer(AttributeType::ERROR_CAUSE)) {
-            (Code::DISCONNECT_ACK | Code::COA_ACK, _) => Some(CutOutcome::Acknowledged),
-            (Code::DISCONNECT_NAK | Code::COA_NAK, Some(NO_SUCH_CONNECTION)) => Some(CutOutcome::Gone),
-            (Code::DISCONNECT_NAK | Code::COA_NAK, cause) => Some(CutOutcome::Refused(cause)),
-            _ => None,
-        }
+        said(&reply)
+    }
+}
+
+/// What a reply says; `None` if it is none to a Disconnect- or CoA-Request.
+fn said(reply: &Packet<'_>) -> Option<CutOutcome> {
+    match (reply.code(), reply.integer(AttributeType::ERROR_CAUSE)) {
+        (Code::DISCONNECT_ACK | Code::COA_ACK, _) => Some(CutOutcome::Acknowledged),
+        (Code::DISCONNECT_NAK | Code::COA_NAK, Some(NO_SUCH_CONNECTION)) => Some(CutOutcome::Gone),
+        (Code::DISCONNECT_NAK | Code::COA_NAK, cause) => Some(CutOutcome::Refused(cause)),
+        _ => None,
     }
 }
 
@@ -217,6 +255,7 @@ mod tests {
             user_name: b"User".to_vec(),
             acct_session_id: "81500001".to_owned(),
             framed_ip: Some(IpAddr::from([10, 8, 0, 5])),
+            radsec: None,
         }
     }
 
@@ -259,7 +298,7 @@ mod tests {
                 }
             }
         });
-        let cutters = Cutters { entropy: Arc::new(SystemEntropy), waits };
+        let cutters = Cutters { waits, ..Cutters::new(Arc::new(SystemEntropy)) };
         let outcome = cutters.ask(&target, amendment.as_ref()).await;
         answering.abort();
         outcome
@@ -364,7 +403,7 @@ mod tests {
             router.send_to(&ack(&secret(), Code::DISCONNECT_NAK), source).await.unwrap();
         });
         let waits = [Duration::from_secs(60); 3];
-        let outcome = Cutters { entropy: Arc::new(SystemEntropy), waits }.disconnect(&target).await;
+        let outcome = Cutters { waits, ..Cutters::new(Arc::new(SystemEntropy)) }.disconnect(&target).await;
         answering.await.unwrap();
         assert_eq!(outcome, CutOutcome::Refused(None));
     }

@@ -1,4 +1,4 @@
-//! The RADIUS edge: log-ins and accounting over UDP, and Disconnect- and CoA-Requests to routers.
+//! The RADIUS edge: log-ins and accounting over UDP and TLS, and Disconnect- and CoA-Requests to routers.
 //!
 //! | module | is |
 //! |---|---|
@@ -6,6 +6,7 @@
 //! | [`server`] | the sockets' tasks, and what all requests share |
 //! | `crowd` | who waits when more comes than is handled at once |
 //! | `call` | one request, to the gate and back |
+//! | [`radsec`] | the same over TLS: connections in the place of sockets |
 //! | `peers` | the routers with their secrets made ready |
 //! | `eap` | EAP log-ins, which take several requests |
 //! | `duplicate` | what was answered a moment ago |
@@ -29,6 +30,7 @@ mod home_port;
 pub mod listener;
 mod peers;
 mod proof;
+pub mod radsec;
 mod reply;
 pub mod server;
 pub mod view;

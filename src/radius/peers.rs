@@ -52,6 +52,11 @@ impl Peer {
         Self { router: router.clone(), secret: router.secret.clone().into(), age: SecretAge::Current, before }
     }
 
+    /// A router by a secret that is not its own: over RadSec all have the same.
+    pub(super) const fn by(router: Arc<Router>, secret: SharedSecret) -> Self {
+        Self { router, secret, age: SecretAge::Current, before: None }
+    }
+
     /// Whether the router has this one secret only.
     pub(super) const fn is_alone(&self) -> bool {
         self.before.is_none()
@@ -168,6 +173,7 @@ mod tests {
             version: 1,
             attributes: Arc::new(ReplyAttributes::default()),
             home: None,
+            radsec: None,
         })))
     }
 

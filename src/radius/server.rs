@@ -5,7 +5,6 @@
 //! a limit.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -60,20 +59,22 @@ pub(super) enum Port {
     Auth,
     /// Accounting-Requests.
     Acct,
+    /// Both, over TLS.
+    Radsec,
 }
 
 impl Port {
     /// What Status-Server is answered with (RFC 5997 §3).
     pub(super) const fn alive(self) -> Code {
         match self {
-            Self::Auth => Code::ACCESS_ACCEPT,
+            Self::Auth | Self::Radsec => Code::ACCESS_ACCEPT,
             Self::Acct => Code::ACCOUNTING_RESPONSE,
         }
     }
 }
 
 /// What all sockets share.
-pub(super) struct Server {
+pub struct Server {
     pub(super) gate: Arc<Gate>,
     peers: Peers,
     pub(super) duplicates: Duplicates<Way>,
@@ -92,18 +93,18 @@ pub(super) struct Server {
     pub(super) lessons: Arc<Semaphore>,
     /// The lines to home servers.
     pub(super) homes: Homes,
-    tracker: TaskTracker,
-    cancel: CancellationToken,
+    pub(super) tracker: TaskTracker,
+    pub(super) cancel: CancellationToken,
 }
 
-/// Serves the sockets until `cancel`; every task is one of `tracker`.
+/// Serves the sockets until `cancel`; every task is one of `tracker`. Gives what RadSec is to be served by, too.
 pub fn serve(
     gate: &Arc<Gate>,
     auth: Vec<Listener>,
     acct: Vec<Listener>,
     tracker: &TaskTracker,
     cancel: &CancellationToken,
-) {
+) -> Arc<Server> {
     let server = Arc::new(Server {
         gate: gate.clone(),
         peers: Peers::default(),
@@ -125,6 +126,7 @@ pub fn serve(
         let cancel = cancel.clone();
         tracker.spawn(async move { cancel.run_until_cancelled(receive).await });
     }
+    server
 }
 
 async fn receive(server: Arc<Server>, listener: Arc<Listener>, port: Port) {
@@ -185,19 +187,27 @@ async fn handle(
             let peer = if peer.is_alone() { peer } else { server.sender(peer, &packet, ends) };
             let (identifier, authenticator) = (packet.identifier(), *packet.authenticator());
             let key = Key { source: ends.from, identifier, authenticator };
-            let (server, listener) = (server.clone(), listener.clone());
-            let call = Call { server, listener, peer, ends, key, asked: Asked::by(&packet), received: Instant::now() };
-            match (port, packet.code()) {
-                (_, Code::STATUS_SERVER) => call.status(&packet, port).await,
-                (Port::Auth, Code::ACCESS_REQUEST) => call.login(&packet).await,
-                (Port::Acct, Code::ACCOUNTING_REQUEST) => call.record(&packet).await,
-                _ => Err(Dropped::WrongCode),
-            }
+            let (server, way, source) =
+                (server.clone(), Way::Udp(listener.clone(), ends), ends.from.ip().to_canonical());
+            let (asked, received) = (Asked::by(&packet), Instant::now());
+            Call { server, way, peer, ends, source, key, asked, received }.take(&packet, port).await
         }
         Err(malformed) => Err(Dropped::Malformed(malformed)),
     };
     if let Err(dropped) = handled {
         server.dismiss(dropped, ends);
+    }
+}
+
+impl Call {
+    /// What the packet is, if its port takes that.
+    pub(super) async fn take(self, packet: &Packet<'_>, port: Port) -> Result<(), Dropped> {
+        match (port, packet.code()) {
+            (_, Code::STATUS_SERVER) => self.status(packet, port).await,
+            (Port::Auth | Port::Radsec, Code::ACCESS_REQUEST) => self.login(packet).await,
+            (Port::Acct | Port::Radsec, Code::ACCOUNTING_REQUEST) => self.record(packet).await,
+            _ => Err(Dropped::WrongCode),
+        }
     }
 }
 

@@ -40,6 +40,7 @@ pub fn router() -> Router {
         version: 1,
         attributes: std::sync::Arc::default(),
         home: None,
+        radsec: None,
     }
 }
 

@@ -57,6 +57,12 @@ const STEPS: &[Step] = &[
         postgres: include_str!("../../migrations/postgres/0007_limits.sql"),
     },
     Step {
+        version: 9,
+        name: "radsec",
+        sqlite: include_str!("../../migrations/sqlite/0009_radsec.sql"),
+        postgres: include_str!("../../migrations/postgres/0009_radsec.sql"),
+    },
+    Step {
         version: 10,
         name: "orders",
         sqlite: include_str!("../../migrations/sqlite/0010_orders.sql"),

@@ -18,6 +18,7 @@ use crate::domain::api::{Api, OldLogIn, Trust};
 use crate::domain::attribute::{ReplyAttributes, Subject};
 use crate::domain::home::Home;
 use crate::domain::id::{NasId, RouterId};
+use crate::domain::radsec::{Certificate, KnownBy};
 use crate::domain::router::{
     Demand, Leases, Nas, NasKey, OldSecret, Router, Scheme, SecretAge, SecretSeen, Signs, shown_network, source_network,
 };
@@ -50,6 +51,8 @@ pub struct NasLine {
     pub server: Option<IpAddr>,
     /// Since when it was seen to sign its requests.
     pub signs_since: Option<Timestamp>,
+    /// How it last called over RadSec, if it ever did.
+    pub radsec: Option<RadsecCall>,
 }
 
 impl NasLine {
@@ -76,6 +79,17 @@ fn read_origin(text: &str) -> Option<(ipnet::IpNet, Option<String>)> {
     }
 }
 
+/// How a box last called over RadSec.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RadsecCall {
+    /// The name in its certificate; empty if it has none.
+    pub name: String,
+    /// Where it called from: the address that it has now, as far as is known.
+    pub address: IpAddr,
+    /// When that connection came up.
+    pub at: Timestamp,
+}
+
 fn read(row: &AnyRow, keys: &Keys, attributes: &mut HashMap<i64, ReplyAttributes>) -> Result<Router> {
     let fields = Fields::of("routers", row);
     let id = fields.int("id")?;
@@ -95,6 +109,10 @@ fn read(row: &AnyRow, keys: &Keys, attributes: &mut HashMap<i64, ReplyAttributes
         version: fields.int("version")?,
         attributes: Arc::new(attributes.remove(&id).unwrap_or_default()),
         home: read_home(&fields, id, keys)?.map(Arc::new),
+        radsec: match (fields.maybe_parsed("radsec_fingerprint")?, fields.maybe_text("radsec_name")?) {
+            (Some(fingerprint), _) => Some(KnownBy::Fingerprint(fingerprint)),
+            (None, name) => name.map(KnownBy::Name),
+        },
     })
 }
 
@@ -153,6 +171,7 @@ fn read_nas(row: &AnyRow) -> Result<Nas> {
         },
         signs: if signs.is_some() { Signs::Seen } else { Signs::NotYet },
         secret: read_secret_seen(&fields)?,
+        certificate: fields.maybe_parsed("radsec_certificate")?,
     })
 }
 
@@ -164,11 +183,19 @@ fn read_secret_seen(fields: &Fields<'_>) -> Result<Option<SecretSeen>> {
     Ok(Some(SecretSeen { age: fields.word("secret", SecretAge::from_word)?, at }))
 }
 
+fn read_call(fields: &Fields<'_>) -> Result<Option<RadsecCall>> {
+    let (Some(address), Some(at)) = (fields.maybe_parsed("radsec_address")?, fields.maybe_time("radsec_at")?) else {
+        return Ok(None);
+    };
+    Ok(Some(RadsecCall { name: fields.maybe_text("radsec_name")?.unwrap_or_default(), address, at }))
+}
+
 async fn routers(sql: &mut AnyConnection, keys: &Keys) -> Result<Vec<Router>> {
     let rows = sqlx::query(
         "select id, name, address, sealed_secret, coa_port, message_authenticator, scheme, api_address, api_user,
          sealed_api_password, api_trust, api_fingerprint, api_authority, api_old_log_in, leases, version,
-         home_address, sealed_home_secret, home_timeout_ms, home_message_authenticator, sealed_old_secret, old_secret_until
+         home_address, sealed_home_secret, home_timeout_ms, home_message_authenticator, sealed_old_secret, old_secret_until,
+         radsec_fingerprint, radsec_name
          from routers order by name_key",
     )
     .fetch_all(&mut *sql)
@@ -186,9 +213,11 @@ impl Reader {
         let mut sql = self.connection().await?;
         let as_of = change::last(&mut sql).await?;
         let routers = routers(&mut sql, &self.keys).await?;
-        let rows = sqlx::query("select id, router_id, address, identifier, signs_since, secret, secret_at from nas")
-            .fetch_all(&mut *sql)
-            .await?;
+        let rows = sqlx::query(
+            "select id, router_id, address, identifier, signs_since, secret, secret_at, radsec_certificate from nas",
+        )
+        .fetch_all(&mut *sql)
+        .await?;
         Ok(Routers { as_of, routers, nas: each(&rows, read_nas)? })
     }
 
@@ -199,7 +228,7 @@ impl Reader {
     pub async fn nas_lines(&self) -> Result<Vec<NasLine>> {
         let rows = sqlx::query(
             "select n.id, n.router_id, n.address, n.identifier, n.signs_since, n.secret, n.secret_at, n.server_address,
-             r.name as router
+             n.radsec_certificate, n.radsec_name, n.radsec_address, n.radsec_at, r.name as router
              from nas n join routers r on r.id = n.router_id order by r.name_key, n.address, n.identifier",
         )
         .fetch_all(&mut *self.connection().await?)
@@ -211,6 +240,7 @@ impl Reader {
                 router: fields.text("router")?,
                 server: fields.maybe_parsed("server_address")?,
                 signs_since: fields.maybe_time("signs_since")?,
+                radsec: read_call(&fields)?,
             })
         })
     }
@@ -445,6 +475,57 @@ impl Tx {
         Ok(())
     }
 
+    /// Says which certificate a router is known by over RadSec; `None`: it is not taken there.
+    ///
+    /// # Errors
+    /// Another router is known by it, or the database does not answer.
+    pub async fn set_router_radsec(&mut self, id: RouterId, known_by: Option<&KnownBy>) -> Result<()> {
+        let (fingerprint, name) = match known_by {
+            Some(KnownBy::Fingerprint(fingerprint)) => (Some(fingerprint.to_string()), None),
+            Some(KnownBy::Name(name)) => (None, Some(name.clone())),
+            None => (None, None),
+        };
+        sqlx::query(
+            "update routers set radsec_fingerprint = $1, radsec_name = $2, version = version + 1 where id = $3",
+        )
+        .bind(fingerprint)
+        .bind(name)
+        .bind(id.0)
+        .execute(self.sql())
+        .await
+        .map_err(StoreError::taken("the certificate"))?;
+        self.touch(Noun::Router, id.0);
+        Ok(())
+    }
+
+    /// Remembers how a box called over RadSec.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn mark_radsec(
+        &mut self,
+        nas: &Nas,
+        certificate: &Certificate,
+        from: IpAddr,
+        now: Timestamp,
+    ) -> Result<()> {
+        sqlx::query(
+            "update nas set radsec_certificate = $1, radsec_name = $2, radsec_address = $3, radsec_at = $4 where id = $5",
+        )
+        .bind(certificate.fingerprint.to_string())
+        .bind(certificate.name().to_owned())
+        .bind(from.to_string())
+        .bind(now.millis())
+        .bind(nas.id.0)
+        .execute(self.sql())
+        .await?;
+        // Nobody has the rest in memory.
+        if nas.certificate != Some(certificate.fingerprint) {
+            self.touch(Noun::Router, 0);
+        }
+        Ok(())
+    }
+
     /// Deletes a router with its boxes and connections.
     ///
     /// # Errors
@@ -469,7 +550,7 @@ impl Tx {
         let row = sqlx::query(
             "insert into nas (router_id, address, identifier, created_at) values ($1, $2, $3, $4)
              on conflict (router_id, address, identifier) do update set identifier = excluded.identifier
-             returning id, router_id, address, identifier, signs_since, secret, secret_at",
+             returning id, router_id, address, identifier, signs_since, secret, secret_at, radsec_certificate",
         )
         .bind(key.router.0)
         .bind(key.address.to_string())
@@ -486,7 +567,8 @@ impl Tx {
     /// The database does not answer, or the row is corrupt.
     pub async fn nas_key(&mut self, id: NasId) -> Result<Option<NasKey>> {
         let row = sqlx::query(
-            "select id, router_id, address, identifier, signs_since, secret, secret_at from nas where id = $1",
+            "select id, router_id, address, identifier, signs_since, secret, secret_at, radsec_certificate from nas
+             where id = $1",
         )
         .bind(id.0)
         .fetch_optional(self.sql())

@@ -1,6 +1,8 @@
 //! Journeys: one person's story from application to disconnect, on real packets, real SQL and a real Bot API protocol.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "../support/authority.rs"]
+mod authority;
 #[path = "../support/eap.rs"]
 mod eap;
 #[path = "../support/postgres.rs"]
@@ -46,5 +48,6 @@ mod ikev2;
 mod knock;
 mod limits;
 mod presence;
+mod radsec;
 mod story;
 mod trouble;

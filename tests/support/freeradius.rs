@@ -1,4 +1,4 @@
-//! FreeRADIUS in the place of a router's User Manager: a home server that was written by others.
+//! FreeRADIUS in the place of a router's User Manager, or of a router that asks over TLS: a peer that was written by others.
 #![allow(dead_code, clippy::unwrap_used, reason = "each test program uses a part of it, and fails by panicking")]
 
 use std::fs;
@@ -41,9 +41,27 @@ impl FreeRadius {
     pub async fn start_at(address: SocketAddr, users: &str) -> Option<Self> {
         let folder = tempfile::tempdir().unwrap();
         let at = folder.path().display().to_string();
-        fs::write(folder.path().join("radiusd.conf"), configuration(&at, address)).unwrap();
-        fs::write(folder.path().join("dictionary"), "$INCLUDE /usr/share/freeradius/dictionary\n").unwrap();
         fs::write(folder.path().join("users"), users).unwrap();
+        Self::run(folder, address, &configuration(&at, address)).await
+    }
+
+    /// It takes requests here by UDP (log-ins and, on the next port, accounting), and asks `server` over TLS. The folder has
+    /// `ca.pem`, `client.crt` and `client.key`.
+    pub async fn proxy(folder: impl Fn() -> TempDir, server: SocketAddr) -> Self {
+        for _ in 0..STARTS {
+            let (folder, address) = (folder(), free());
+            let configuration = proxying(&folder.path().display().to_string(), address, server);
+            if let Some(running) = Self::run(folder, address, &configuration).await {
+                return running;
+            }
+        }
+        panic!("freeradius (installed by scripts/test-deps) does not start");
+    }
+
+    async fn run(folder: TempDir, address: SocketAddr, configuration: &str) -> Option<Self> {
+        let at = folder.path().display().to_string();
+        fs::write(folder.path().join("radiusd.conf"), configuration).unwrap();
+        fs::write(folder.path().join("dictionary"), "$INCLUDE /usr/share/freeradius/dictionary\n").unwrap();
         let mut child = Command::new("/usr/sbin/freeradius")
             .args(["-f", "-l", "stdout", "-d", &at])
             .stdin(Stdio::null())
@@ -125,6 +143,90 @@ server home {{
 		}}
 		Auth-Type MS-CHAP {{
 			mschap
+		}}
+	}}
+}}
+"#
+    )
+}
+
+fn proxying(at: &str, address: SocketAddr, server: SocketAddr) -> String {
+    let (port, next, server) = (address.port(), address.port().wrapping_add(1), server.port());
+    format!(
+        r#"
+prefix = /usr
+libdir = /usr/lib/freeradius
+logdir = {at}
+run_dir = {at}
+radacctdir = {at}
+pidfile = {at}/pid
+hostname_lookups = no
+proxy_requests = yes
+security {{
+	reject_delay = 0
+}}
+thread pool {{
+	start_servers = 2
+	max_servers = 4
+	min_spare_servers = 1
+	max_spare_servers = 4
+}}
+client here {{
+	ipaddr = 127.0.0.1
+	secret = {HOME_SECRET}
+}}
+home_server radgram {{
+	type = auth+acct
+	ipaddr = 127.0.0.1
+	port = {server}
+	proto = tcp
+	secret = radsec
+	status_check = none
+	response_window = 30
+	tls {{
+		certificate_file = {at}/client.crt
+		private_key_file = {at}/client.key
+		ca_file = {at}/ca.pem
+		fragment_size = 8192
+		tls_min_version = "1.2"
+		tls_max_version = "1.2"
+	}}
+}}
+home_server_pool radgram {{
+	type = fail-over
+	home_server = radgram
+}}
+realm radgram {{
+	auth_pool = radgram
+	acct_pool = radgram
+	nostrip
+}}
+server here {{
+	listen {{
+		type = auth
+		ipaddr = 127.0.0.1
+		port = {port}
+	}}
+	listen {{
+		type = acct
+		ipaddr = 127.0.0.1
+		port = {next}
+	}}
+	authorize {{
+		update control {{
+			Proxy-To-Realm := "radgram"
+		}}
+	}}
+	preacct {{
+		update control {{
+			Proxy-To-Realm := "radgram"
+		}}
+	}}
+	pre-proxy {{
+		if ("%{{Packet-Type}}" == "Access-Request") {{
+			update proxy-request {{
+				Message-Authenticator := 0x00
+			}}
 		}}
 	}}
 }}

@@ -63,6 +63,7 @@ pub fn router(at: SocketAddr, trust: Trust) -> Router {
         version: 1,
         attributes: Arc::default(),
         home: None,
+        radsec: None,
     }
 }
 

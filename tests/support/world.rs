@@ -88,6 +88,8 @@ pub struct Plan {
     pub certificate: Option<Certificate>,
     /// How long the router waits for an answer before it asks again, in real time: a third of what it waits in all.
     pub timeout: Duration,
+    /// What radgram listens with for RadSec, if it does: writes its files into the folder.
+    pub radsec: Option<Box<dyn Fn(&Path) + Send>>,
 }
 
 impl Default for Plan {
@@ -99,6 +101,7 @@ impl Default for Plan {
             policies: "api,read,write,sensitive".to_owned(),
             certificate: None,
             timeout: Duration::from_secs(3),
+            radsec: None,
         }
     }
 }
@@ -116,6 +119,7 @@ pub struct World {
     base: Base,
     auth: SocketAddr,
     acct: SocketAddr,
+    radsec: Option<SocketAddr>,
 }
 
 /// One radgram on a runtime of its own; it dies when dropped.
@@ -202,14 +206,30 @@ impl World {
         let folder = tempfile::tempdir().unwrap();
         let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let config = folder.path().join(CONFIG);
-        write_config(&config, &base, (&telegram, proxy), (any, any));
+        if let Some(furnish) = &plan.radsec {
+            furnish(folder.path());
+        }
+        write_config(&config, &base, (&telegram, proxy), (any, any), plan.radsec.as_ref().map(|_| any));
         let running = start(&config, &clock).await;
         let (auth, acct) = (running.app().auth[0], running.app().acct[0]);
-        write_config(&config, &base, (&telegram, proxy), (auth, acct));
+        let radsec = running.app().radsec.first().copied();
+        write_config(&config, &base, (&telegram, proxy), (auth, acct), radsec);
         let router = router("office", Ipv4Addr::LOCALHOST, (auth, acct), &clock, &plan).await;
         let version = plan.version;
-        let world =
-            Self { clock, telegram, router, version, ann, operators, running: Some(running), folder, base, auth, acct };
+        let world = Self {
+            clock,
+            telegram,
+            router,
+            version,
+            ann,
+            operators,
+            running: Some(running),
+            folder,
+            base,
+            auth,
+            acct,
+            radsec,
+        };
         world.add_router("office", &world.router).await;
         world.set("operators_chat", &OPERATORS.to_string()).await;
         world.set("language", "en").await;
@@ -219,9 +239,14 @@ impl World {
 
     /// The router as radgram knows it: where it calls from, and where it listens.
     async fn add_router(&self, name: &str, router: &SimRouter) -> RouterId {
+        self.add_router_at(name, &router.local_addr().ip().to_string(), router).await
+    }
+
+    /// A router that calls from elsewhere than the address that it is known under.
+    pub async fn add_router_at(&self, name: &str, address: &str, router: &SimRouter) -> RouterId {
         let form = RouterForm {
             name: name.to_owned(),
-            address: source_network(&router.local_addr().ip().to_string()).unwrap(),
+            address: source_network(address).unwrap(),
             nas_identifier: None,
             coa_port: router.incoming_addr().unwrap().port(),
             message_authenticator: Demand::Auto,
@@ -232,6 +257,11 @@ impl World {
     /// Where radgram listens for log-ins and for accounting.
     pub fn radius(&self) -> (SocketAddr, SocketAddr) {
         (self.auth, self.acct)
+    }
+
+    /// Where radgram listens for RadSec.
+    pub fn radsec(&self) -> SocketAddr {
+        self.radsec.expect("it listens by the plan")
     }
 
     /// The router's row.
@@ -288,7 +318,7 @@ impl World {
         assert!(matches!(self.base, Base::Postgres(_)), "a SQLite file has one server");
         let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let config = self.folder.path().join("second.toml");
-        write_config(&config, &self.base, (&self.telegram, ""), (any, any));
+        write_config(&config, &self.base, (&self.telegram, ""), (any, any), None);
         let running = start(&config, &self.clock).await;
         let listens = (running.app().auth[0], running.app().acct[0]);
         let router = router("annex", ANNEX, listens, &self.clock, &Plan::default()).await;
@@ -520,11 +550,18 @@ fn write_config(
     base: &Base,
     (telegram, proxy): (&SimTelegram, &str),
     (auth, acct): (SocketAddr, SocketAddr),
+    radsec: Option<SocketAddr>,
 ) {
     let folder = file.parent().expect("the file is in the folder of the world");
     let url = database_url(folder, base);
+    let radsec = radsec.map_or_else(String::new, |radsec| {
+        format!(
+            "radsec_listen = [\"{radsec}\"]\nradsec_cert = \"radsec.crt\"\nradsec_key = \"radsec.key\"\n\
+             radsec_client_ca = \"radsec-ca.crt\"\n"
+        )
+    });
     let text = format!(
-        "[radius]\nauth_listen = [\"{auth}\", \"127.0.0.1:0\"]\nacct_listen = [\"{acct}\"]\n\
+        "[radius]\nauth_listen = [\"{auth}\", \"127.0.0.1:0\"]\nacct_listen = [\"{acct}\"]\n{radsec}\
          [web]\nlisten = \"127.0.0.1:0\"\n\
          [database]\nurl = \"{url}\"\n\
          [secrets]\nmaster_key_file = \"{}\"\n\

@@ -5,6 +5,7 @@ mod accounts;
 mod doctor;
 mod home;
 mod nas;
+mod radsec;
 mod reach;
 mod secret;
 
@@ -67,6 +68,8 @@ pub(super) enum Command {
     /// Say which RADIUS server knows the passwords of accounts of source user_manager on a router, mostly its own User
     /// Manager; the secret that it shares with radgram is one line on standard input.
     Home(home::AtHome),
+    /// Say by which certificate a router is known that asks over TLS (RadSec).
+    Radsec(radsec::ByCertificate),
     /// Take the certificate that the router shows, after comparing its fingerprint.
     Trust {
         /// The router's name.
@@ -161,6 +164,7 @@ pub(super) async fn run(desk: &Desk, command: Command) -> Result<(), Failure> {
         }
         Command::Api(reach) => reach::set(desk, &reach).await,
         Command::Home(args) => home::set(desk, &args).await,
+        Command::Radsec(args) => radsec::set(desk, &args).await,
         Command::Trust { name, fingerprint } => reach::trust_router(desk, &name, &fingerprint).await,
         Command::Test { name } => reach::test(desk, &name).await,
         Command::Doctor(args) => doctor::doctor(desk, args).await,
@@ -222,6 +226,7 @@ async fn list(desk: &Desk, args: ListArgs) -> Result<(), Failure> {
             api: router.api.as_ref().map(|api| api.address.to_string()),
             leases: router.leases.word(),
             home: router.home.as_ref().map(|home| home.address.to_string()),
+            radsec: router.radsec.as_ref().map(|known_by| radsec::line(known_by, router.id, &boxes)),
             attributes: attribute::lines(&router.attributes),
             name: router.name,
         })
@@ -243,12 +248,13 @@ struct RouterLine {
     api: Option<String>,
     leases: &'static str,
     home: Option<String>,
+    radsec: Option<radsec::RadsecLine>,
     attributes: Vec<Attribute>,
 }
 
 impl Line for RouterLine {
     const HEADS: &'static [&'static str] =
-        &["NAME", "ADDRESS", "COA PORT", "MESSAGE-AUTHENTICATOR", "SCHEME", "API", "SEEN"];
+        &["NAME", "ADDRESS", "COA PORT", "MESSAGE-AUTHENTICATOR", "SCHEME", "API", "RADSEC", "SEEN"];
 
     fn cells(&self) -> Vec<String> {
         vec![
@@ -258,6 +264,7 @@ impl Line for RouterLine {
             self.message_authenticator.to_owned(),
             self.scheme.to_owned(),
             self.api.clone().unwrap_or_default(),
+            self.radsec.as_ref().map(ToString::to_string).unwrap_or_default(),
             self.seen.join(", "),
         ]
     }

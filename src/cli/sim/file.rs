@@ -11,7 +11,7 @@ use serde::Deserialize;
 use super::super::Failure;
 use crate::secret::Secret;
 use crate::sim::router::{
-    Certificate, IncomingConfig, RosVersion, RouterConfig, Server, ServiceUser, SimRouter, UserManager,
+    Certificate, IncomingConfig, RadsecClient, RosVersion, RouterConfig, Server, ServiceUser, SimRouter, UserManager,
 };
 
 /// The example: every key with its default.
@@ -50,6 +50,7 @@ struct File {
     interim_seconds: u32,
     radius: Vec<Entry>,
     client: Client,
+    radsec: Radsec,
     incoming: Incoming,
     api: Api,
     user: Vec<User>,
@@ -68,6 +69,7 @@ impl Default for File {
             interim_seconds: 60,
             radius: Vec::new(),
             client: Client::default(),
+            radsec: Radsec::default(),
             incoming: Incoming::default(),
             api: Api::default(),
             user: Vec::new(),
@@ -85,7 +87,17 @@ struct Entry {
     authentication_port: u16,
     #[serde(default = "accounting_port")]
     accounting_port: u16,
+    #[serde(default)]
+    protocol: Word,
     secret: String,
+}
+
+#[derive(Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Word {
+    #[default]
+    Udp,
+    Radsec,
 }
 
 const fn authentication_port() -> u16 {
@@ -106,6 +118,23 @@ struct Client {
 impl Default for Client {
     fn default() -> Self {
         Self { timeout_ms: 3000, tries: 3 }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Radsec {
+    port: u16,
+    timeout_ms: u64,
+    authority: String,
+    certificate: String,
+    key: String,
+}
+
+impl Default for Radsec {
+    fn default() -> Self {
+        let nothing = String::new;
+        Self { port: 2083, timeout_ms: 3300, authority: nothing(), certificate: nothing(), key: nothing() }
     }
 }
 
@@ -211,7 +240,8 @@ fn config(file: File, folder: &Path) -> Result<RouterConfig, String> {
     });
     config.api.plain.set_port(file.api.port);
     config.api.tls.set_port(file.api.tls_port);
-    config.api.certificate = certificate(&file.api, folder)?;
+    config.api.certificate = certificate(&file.api.certificate, &file.api.key, folder)?;
+    config.radsec = radsec(&file.radsec, folder)?;
     config.api.users =
         file.user.iter().map(|user| ServiceUser::new(&user.name, &user.password, &user.policies)).collect();
     config.user_manager = match file.user_manager.mode {
@@ -224,18 +254,28 @@ fn config(file: File, folder: &Path) -> Result<RouterConfig, String> {
 
 fn server(entry: Entry) -> Server {
     let at = |port| SocketAddr::new(entry.address, port);
+    if let Word::Radsec = entry.protocol {
+        return Server::over_radsec(entry.address);
+    }
     Server::new(at(entry.authentication_port), at(entry.accounting_port), Secret::new(entry.secret))
 }
 
-fn certificate(api: &Api, folder: &Path) -> Result<Option<Certificate>, String> {
-    if api.certificate.is_empty() && api.key.is_empty() {
+fn certificate(chain: &str, key: &str, folder: &Path) -> Result<Option<Certificate>, String> {
+    if chain.is_empty() && key.is_empty() {
         return Ok(None);
     }
-    let read = |file: &str| {
-        let path = folder.join(file);
-        fs::read(&path).map_err(|error| format!("{}: cannot be read: {error}", path.display()))
-    };
-    Ok(Some(Certificate { chain: read(&api.certificate)?, key: Secret::new(read(&api.key)?) }))
+    Ok(Some(Certificate { chain: bytes(folder, chain)?, key: Secret::new(bytes(folder, key)?) }))
+}
+
+fn radsec(file: &Radsec, folder: &Path) -> Result<Option<RadsecClient>, String> {
+    let Some(certificate) = certificate(&file.certificate, &file.key, folder)? else { return Ok(None) };
+    let client = RadsecClient::new(&bytes(folder, &file.authority)?, certificate);
+    Ok(Some(RadsecClient { port: file.port, timeout: Duration::from_millis(file.timeout_ms), ..client }))
+}
+
+fn bytes(folder: &Path, file: &str) -> Result<Vec<u8>, String> {
+    let path = folder.join(file);
+    fs::read(&path).map_err(|error| format!("{}: cannot be read: {error}", path.display()))
 }
 
 #[cfg(test)]

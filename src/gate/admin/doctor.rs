@@ -207,12 +207,13 @@ impl Gate {
                 Refused::field("server", "nothing was heard of this router yet: give our address as it reaches it")
             })?,
         };
-        let Listens { auth, acct } = self.listens.get().copied().unwrap_or_default();
+        let Listens { auth, acct, radsec } = self.listens.get().copied().unwrap_or_default();
         let rules = self.reader().rules().await?.into_iter().filter(|rule| rule.router == router.id);
         Ok(Expected {
             server,
             auth_port: auth,
             acct_port: acct,
+            radsec_port: radsec,
             coa_port: router.coa_port,
             interim: self.directory.system_policy().interim,
             accounts: self.reader().names_with_passwords().await?,

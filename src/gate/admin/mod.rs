@@ -8,6 +8,7 @@ mod doctor;
 mod group;
 mod home;
 mod import;
+mod radsec;
 mod reach;
 mod router;
 mod router_account;

@@ -5,6 +5,7 @@
 //! | [`code`] | what kind of packet |
 //! | [`attribute`] | numbers of attributes and vendors, one attribute and its typed value |
 //! | [`packet`] | a borrowed, checked view of a datagram |
+//! | [`frame`] | packets out of a stream of octets |
 //! | [`build`] | writing a packet |
 //! | [`sign`] | Authenticators and Message-Authenticator: make and verify |
 //! | [`dialer`] | the dialler's half of a log-in |
@@ -20,6 +21,7 @@ pub mod build;
 pub mod code;
 pub mod dialer;
 pub mod eap;
+pub mod frame;
 pub mod hide;
 pub mod packet;
 pub mod sign;
@@ -27,5 +29,6 @@ pub mod sign;
 pub use attribute::{Attribute, AttributeType, VendorId, VendorType};
 pub use build::{BuildError, Opening, PacketBuilder};
 pub use code::Code;
+pub use frame::{BadLength, Framer};
 pub use packet::{Malformed, Packet};
 pub use sign::{Forged, SharedSecret, Signature};

@@ -8,6 +8,7 @@ use super::chart::Chart;
 use super::inventory::{Inventory, MONITOR, RADIUS};
 use super::system::{SIGNING, version};
 use super::value::{duration, number, text};
+use crate::domain::radsec;
 use crate::domain::router::{Demand, Router};
 use crate::gate::router_api::{Command, Expected, Gravity, Verb};
 use crate::routeros::script::RADIUS_SECRET;
@@ -15,6 +16,8 @@ use crate::text::one_line;
 
 /// The router sends a log-in three times, this far apart; a log-in that needs the database takes some hundred milliseconds.
 const SHORT: Duration = Duration::from_secs(1);
+/// The router sends a log-in over TLS once.
+const LONG: Duration = Duration::from_secs(3);
 /// Fewer unanswered requests than this say nothing: radgram was started anew.
 const FEW: u64 = 10;
 /// More than one unanswered request of so many is not a matter of starting anew.
@@ -34,7 +37,7 @@ pub fn look_at_entry(
     look_at_source(router, entry, set, chart);
     look_at_choice(entry, set, chart);
     look_at_signing(seen, router, entry, set, chart);
-    look_at_counters(seen, router, set, chart);
+    look_at_counters(seen, router, entry, set, chart);
 }
 
 fn look_at_signing(seen: &Inventory, router: &Router, entry: &Row, set: &Command, chart: &mut Chart) {
@@ -66,14 +69,8 @@ fn look_at_signing(seen: &Inventory, router: &Router, entry: &Row, set: &Command
 }
 
 fn look_at_transport(router: &Router, expected: &Expected, entry: &Row, set: &Command, chart: &mut Chart) {
-    if text(entry, "protocol") == "radsec" {
-        return chart.find(
-            Gravity::Grave,
-            "radius_radsec",
-            "The entry in /radius speaks RadSec.",
-            "radgram speaks RADIUS over UDP only: nobody gets in.",
-            vec![set.clone().with("protocol", "udp").with_secret("secret", RADIUS_SECRET, &router.secret)],
-        );
+    if speaks_radsec(entry) {
+        return look_at_radsec(router, expected, entry, set, chart);
     }
     let ports =
         [("authentication-port", expected.auth_port, "log-ins"), ("accounting-port", expected.acct_port, "reports")];
@@ -94,7 +91,70 @@ fn look_at_transport(router: &Router, expected: &Expected, entry: &Row, set: &Co
     }
 }
 
+fn speaks_radsec(entry: &Row) -> bool {
+    text(entry, "protocol") == "radsec"
+}
+
+/// Whether RADIUS over TLS is what both ends are prepared for.
+fn look_at_radsec(router: &Router, expected: &Expected, entry: &Row, set: &Command, chart: &mut Chart) {
+    match expected.radsec_port {
+        None => {
+            return chart.find(
+                Gravity::Grave,
+                "radius_radsec",
+                "The entry in /radius speaks RadSec, and radgram does not listen for it.",
+                "Nobody gets in. Set [radius] radsec_listen in radius.toml here, or let the router ask over UDP.",
+                vec![set.clone().with("protocol", "udp").with_secret("secret", RADIUS_SECRET, &router.secret)],
+            );
+        }
+        Some(radsec::PORT) => chart.pass("the entry speaks RadSec, and radgram listens for it"),
+        Some(port) => chart.find(
+            Gravity::Warning,
+            "radius_radsec_port",
+            format!("The entry in /radius speaks RadSec, and radgram listens for it on port {port}."),
+            "RouterOS calls port 2083 only: unless that is translated on the way, nobody gets in.",
+            Vec::new(),
+        ),
+    }
+    match &router.radsec {
+        Some(known_by) => {
+            chart.pass(format!("the router is known by the {} of its certificate", one_line(&known_by.shown())))
+        }
+        None => chart.find(
+            Gravity::Grave,
+            "radius_radsec_unknown",
+            "The entry in /radius speaks RadSec, and here the router is known by no certificate.",
+            "Its connection is refused: nobody gets in. Say on its page RadSec, or with radgram router radsec, which \
+             certificate it has.",
+            Vec::new(),
+        ),
+    }
+    if matches!(text(entry, "certificate"), "" | "none") {
+        chart.find(
+            Gravity::Grave,
+            "radius_radsec_certificate",
+            "The entry in /radius speaks RadSec without a certificate.",
+            "radgram takes only routers that show one: nobody gets in.",
+            Vec::new(),
+        );
+    }
+}
+
+/// The wait for an answer: over TLS there is one, else there are three.
 fn look_at_timeout(entry: &Row, set: &Command, chart: &mut Chart) {
+    if speaks_radsec(entry) {
+        return match duration(text(entry, "radsec-timeout")) {
+            Some(timeout) if timeout < LONG => chart.find(
+                Gravity::Warning,
+                "radius_radsec_timeout",
+                format!("The router waits {} for an answer over RadSec.", one_line(text(entry, "radsec-timeout"))),
+                "An answer that comes later is lost, and a right password is refused. 3.3 s leave room.",
+                vec![set.clone().with("radsec-timeout", "3s300ms")],
+            ),
+            // Before 7.19.3 there is no such property.
+            Some(_) | None => chart.pass("the router waits long enough for an answer"),
+        };
+    }
     match duration(text(entry, "timeout")) {
         Some(timeout) if timeout >= SHORT => chart.pass("the router waits long enough for an answer"),
         Some(_) | None => chart.find(
@@ -110,7 +170,8 @@ fn look_at_timeout(entry: &Row, set: &Command, chart: &mut Chart) {
 
 fn look_at_source(router: &Router, entry: &Row, set: &Command, chart: &mut Chart) {
     let Ok(source) = text(entry, "src-address").parse::<IpAddr>() else { return };
-    if source.is_unspecified() || router.address.contains(&source.to_canonical()) {
+    // Over TLS it is the certificate that counts.
+    if speaks_radsec(entry) || source.is_unspecified() || router.address.contains(&source.to_canonical()) {
         return;
     }
     chart.find(
@@ -150,7 +211,7 @@ fn look_at_choice(entry: &Row, set: &Command, chart: &mut Chart) {
     }
 }
 
-fn look_at_counters(seen: &Inventory, router: &Router, set: &Command, chart: &mut Chart) {
+fn look_at_counters(seen: &Inventory, router: &Router, entry: &Row, set: &Command, chart: &mut Chart) {
     let Some(counters) = seen.rows(MONITOR) else { return };
     let sum = |property| counters.iter().filter_map(|row| number(row, property)).fold(0, u64::saturating_add);
     let answered = sum("accepts").saturating_add(sum("rejects"));
@@ -163,7 +224,11 @@ fn look_at_counters(seen: &Inventory, router: &Router, set: &Command, chart: &mu
             format!("The router threw away {bad} answers as bad (it took {answered})."),
             "The secret there is not the one here, or somebody else answers: log-ins fail. After mending it, start the \
              counters from zero.",
-            vec![set.clone().with_secret("secret", RADIUS_SECRET, &router.secret), reset],
+            match speaks_radsec(entry) {
+                // Its secret cannot be another one.
+                true => vec![reset],
+                false => vec![set.clone().with_secret("secret", RADIUS_SECRET, &router.secret), reset],
+            },
         );
     } else if timeouts >= FEW && timeouts.saturating_mul(ONE_OF) > requests {
         chart.find(
@@ -181,9 +246,10 @@ fn look_at_counters(seen: &Inventory, router: &Router, set: &Command, chart: &mu
 
 #[cfg(test)]
 mod tests {
-    use super::super::fixture::{Seen, router};
+    use super::super::fixture::{Seen, expected, router};
     use super::super::inventory::RESOURCE;
     use super::*;
+    use crate::domain::radsec::KnownBy;
 
     const SET: &str = "/radius set [find where address=192.0.2.10]";
 
@@ -203,6 +269,21 @@ mod tests {
     #[test]
     fn radsec_is_found() {
         check("protocol", "radsec", "radius_radsec", Gravity::Grave, "protocol=udp secret=$radiusSecret");
+        let listening = |port| Expected { radsec_port: Some(port), ..expected() };
+        let over_tls = Seen::healthy().with(RADIUS, "protocol", "radsec").expecting(listening(radsec::PORT));
+        let bare = [("radius_radsec_unknown", Gravity::Grave), ("radius_radsec_certificate", Gravity::Grave)];
+        over_tls.finds_all(&bare);
+        let known = || Router { radsec: Some(KnownBy::Name("office".to_owned())), ..router() };
+        over_tls.clone().of(known()).finds("radius_radsec_certificate", Gravity::Grave, &[]);
+        let certified = over_tls.with(RADIUS, "certificate", "office").of(known());
+        certified.clone().finds_nothing();
+        certified.clone().with(RADIUS, "authentication-port", "1645").with(RADIUS, "timeout", "300ms").finds_nothing();
+        certified.clone().with(RADIUS, "src-address", "10.9.9.9").finds_nothing();
+        certified.clone().expecting(listening(2084)).finds("radius_radsec_port", Gravity::Warning, &[]);
+        let short = certified.clone().with(RADIUS, "radsec-timeout", "300ms");
+        let fix = format!("{SET} radsec-timeout=3s300ms");
+        short.finds("radius_radsec_timeout", Gravity::Warning, &[&fix]);
+        certified.with(MONITOR, "bad-replies", "1").finds("bad_replies", Gravity::Warning, &["/radius reset-counters"]);
     }
 
     #[test]

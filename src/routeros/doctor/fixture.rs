@@ -21,6 +21,7 @@ pub fn expected() -> Expected {
         server: "192.0.2.10".parse().unwrap(),
         auth_port: 1812,
         acct_port: 1813,
+        radsec_port: None,
         coa_port: COA_PORT,
         interim: Duration::from_secs(60),
         accounts: vec!["ann".to_owned()],

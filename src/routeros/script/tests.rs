@@ -24,6 +24,7 @@ fn expected() -> Expected {
         server: "192.0.2.10".parse().unwrap(),
         auth_port: 1812,
         acct_port: 1813,
+        radsec_port: None,
         coa_port: 3799,
         interim: std::time::Duration::from_secs(60),
         accounts: vec!["ann".to_owned()],

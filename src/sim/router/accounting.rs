@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::transport::{Asked, Count};
+use super::transport::Count;
 use super::tunnel::Authentic;
 use super::tunnel::TunnelState;
 use super::{Inner, lock, radius};
@@ -119,7 +119,7 @@ pub(super) async fn keep_accounts(router: Arc<Inner>, tunnel: Arc<TunnelState>, 
     }
 }
 
-async fn send_in_order(router: &Inner, tunnel: &TunnelState, mut records: mpsc::Receiver<Record>) {
+async fn send_in_order(router: &Arc<Inner>, tunnel: &TunnelState, mut records: mpsc::Receiver<Record>) {
     while let Some(mut record) = records.recv().await {
         let last = record.status == Status::Stop;
         let delivery = match tunnel.grant.authentic {
@@ -142,7 +142,7 @@ async fn send_in_order(router: &Inner, tunnel: &TunnelState, mut records: mpsc::
 }
 
 /// Sends Accounting-On or -Off.
-pub(super) async fn announce(router: &Inner, status: Status) -> Delivery {
+pub(super) async fn announce(router: &Arc<Inner>, status: Status) -> Delivery {
     deliver(router, router.clock.now(), |packet| {
         packet.push_integer(AttributeType::ACCT_STATUS_TYPE, status as u32)?;
         router.push_identity(packet)
@@ -152,7 +152,7 @@ pub(super) async fn announce(router: &Inner, status: Status) -> Delivery {
 
 /// Asks each server in turn, several rounds; a round has a packet of its own, since its Acct-Delay-Time differs.
 async fn deliver(
-    router: &Inner,
+    router: &Arc<Inner>,
     due: Timestamp,
     attributes: impl Fn(&mut PacketBuilder) -> Result<(), BuildError>,
 ) -> Delivery {
@@ -173,10 +173,7 @@ async fn deliver(
             let is_good = |reply: &Packet<'_>, sent: &[u8; 16]| {
                 reply.code() == Code::ACCOUNTING_RESPONSE && sign::check_reply(reply, sent, &entry.secret).is_ok()
             };
-            let asked =
-                Asked { entry: entry.id, server: entry.acct, timeout: entry.timeout, tries: router.config.tries };
-            let reply = router.transport.exchange(asked, request, is_good).await;
-            if reply.is_some() {
+            if router.exchange(entry, entry.acct, request, is_good).await.is_some() {
                 router.transport.count(entry.id, Count::Accepts);
                 return Delivery::Answered;
             }

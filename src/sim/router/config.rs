@@ -5,8 +5,12 @@ use std::time::Duration;
 
 use super::accounting::Cause;
 use super::api::ApiConfig;
+use super::radsec::RadsecClient;
 use super::version::RosVersion;
 use crate::secret::Secret;
+
+/// The secret of every entry over TLS (manual, RADIUS).
+pub(super) const RADSEC_SECRET: &str = "radsec";
 
 /// The router as a whole, as it is when it starts: from then on its menus say what is so, whoever changes them.
 #[derive(Debug, Clone)]
@@ -39,6 +43,8 @@ pub struct RouterConfig {
     pub user_manager: UserManager,
     /// The API: ports, certificate, who may log in.
     pub api: ApiConfig,
+    /// Certificates for the entries over TLS; without them those reach nobody.
+    pub radsec: Option<RadsecClient>,
 }
 
 impl RouterConfig {
@@ -58,6 +64,7 @@ impl RouterConfig {
             disabled_secret: DisabledSecret::Shadows,
             user_manager: UserManager::Idle,
             api: ApiConfig::new(bind),
+            radsec: None,
             version: RosVersion::default(),
         }
     }
@@ -92,12 +99,29 @@ pub struct Server {
     pub acct: SocketAddr,
     /// The shared secret.
     pub secret: Secret,
+    /// How it is reached.
+    pub protocol: Protocol,
+}
+
+/// `protocol` of an entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Protocol {
+    /// Two ports, datagrams.
+    Udp,
+    /// TLS.
+    Radsec,
 }
 
 impl Server {
     /// An entry.
     pub fn new(auth: SocketAddr, acct: SocketAddr, secret: Secret) -> Self {
-        Self { auth, acct, secret }
+        Self { auth, acct, secret, protocol: Protocol::Udp }
+    }
+
+    /// An entry over TLS; the port is that of [`RadsecClient`].
+    pub fn over_radsec(address: IpAddr) -> Self {
+        let (auth, acct) = (SocketAddr::new(address, 1812), SocketAddr::new(address, 1813));
+        Self { auth, acct, secret: Secret::new(RADSEC_SECRET), protocol: Protocol::Radsec }
     }
 }
 

@@ -7,7 +7,7 @@ use super::attempt::Attempt;
 use super::local::{self, Local};
 use super::radius::{self, Entry};
 use super::state::path;
-use super::transport::{Asked, Count};
+use super::transport::Count;
 use super::tunnel::{self, Grant, Tunnel};
 use super::user_manager::{self, Verdict};
 use super::{Inner, lock, profile};
@@ -193,8 +193,7 @@ async fn ask(router: &Arc<Inner>, dial: &Dial) -> DialOutcome {
         }
         let request = |identifier| attempt.request(router, identifier, entry);
         let is_good = |reply: &Packet<'_>, _: &[u8; 16]| attempt.takes(reply, entry);
-        let asked = Asked { entry: entry.id, server: entry.auth, timeout: entry.timeout, tries: router.config.tries };
-        let Some(reply) = router.transport.exchange(asked, request, is_good).await else {
+        let Some(reply) = router.exchange(entry, entry.auth, request, is_good).await else {
             continue; // only silence leads to the next server
         };
         if router.boot() != boot {

@@ -234,8 +234,8 @@ async fn serve(router: Arc<Inner>, socket: UdpSocket) {
     }
 }
 
-/// The answer to a datagram; `None` is silence.
-fn take(router: &Arc<Inner>, datagram: &[u8], source: SocketAddr) -> Option<Vec<u8>> {
+/// The answer to a datagram, or to a packet over TLS; `None` is silence.
+pub(super) fn take(router: &Arc<Inner>, datagram: &[u8], source: SocketAddr) -> Option<Vec<u8>> {
     let count = |counter: &AtomicU64| {
         counter.fetch_add(1, Ordering::Relaxed);
     };

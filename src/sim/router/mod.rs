@@ -12,6 +12,7 @@
 //! | [`accounting`] | Start, Interim, Stop, On, Off |
 //! | [`incoming`] | Disconnect- and CoA-Requests |
 //! | [`transport`] | one socket: identifiers, resends, which replies count |
+//! | [`radsec`] | the same over TLS |
 //! | [`api`] | the API over TCP and TLS, and what goes wrong with it |
 //! | [`console`] `trace` | the operator's hands and eyes |
 //!
@@ -32,6 +33,7 @@ mod local;
 mod monitor;
 mod profile;
 mod radius;
+pub mod radsec;
 mod seed;
 mod state;
 mod trace;
@@ -55,25 +57,27 @@ pub use api::faults::ApiFaults;
 pub use api::{ApiConfig, Certificate, Chunks, HiddenSecrets, LoginForm, ServiceUser};
 pub use command::trap::Trap;
 pub use config::{
-    ChangeHabit, CountFrom, DisabledSecret, DisconnectHabit, ForeignAttributes, IncomingConfig, RequireMessageAuth,
-    RouterConfig, Server, UserManager,
+    ChangeHabit, CountFrom, DisabledSecret, DisconnectHabit, ForeignAttributes, IncomingConfig, Protocol,
+    RequireMessageAuth, RouterConfig, Server, UserManager,
 };
 pub use console::ShownRow;
 pub use dial::{Dial, DialOutcome, Encryption, Failure, HangUp, Method, Service, StartNotice};
 pub use incoming::IncomingCounters;
+pub use radsec::{RadsecClient, RadsecOrders};
 pub use transport::{Counters, Faults};
 pub use tunnel::Tunnel;
 pub use version::RosVersion;
 
 use crate::clock::Clock;
-use crate::proto::radius::{AttributeType, BuildError, PacketBuilder};
+use crate::proto::radius::{AttributeType, BuildError, Packet, PacketBuilder};
 use crate::secret::Secret;
 use api::Api;
 use incoming::Incoming;
+use radius::Entry;
 use state::value::Value;
 use state::{State, path};
 use trace::Trace;
-use transport::Transport;
+use transport::{Asked, Transport};
 use tunnel::TunnelState;
 
 /// How many addresses of a pool are looked at: more tunnels than one simulated router holds.
@@ -99,6 +103,7 @@ pub(crate) struct Inner {
     clock: Arc<dyn Clock>,
     state: Mutex<State>,
     transport: Transport,
+    radsec: radsec::Client,
     incoming: Incoming,
     api: Api,
     trace: Arc<Trace>,
@@ -114,7 +119,7 @@ impl SimRouter {
     /// Binds the sockets and starts listening.
     ///
     /// # Errors
-    /// A socket cannot be bound, or the certificate of the API cannot be used.
+    /// A socket cannot be bound, or a certificate cannot be used.
     pub async fn start(config: RouterConfig, clock: Arc<dyn Clock>) -> io::Result<Self> {
         let stop = CancellationToken::new();
         let trace = Arc::new(Trace::default());
@@ -123,6 +128,7 @@ impl SimRouter {
         let inner = Arc::new(Inner {
             state: Mutex::new(seed::state(&config, clock.now())),
             transport,
+            radsec: radsec::Client::new(config.radsec.clone())?,
             incoming: Incoming::new(habits),
             api: Api::new(config.api.clone())?,
             trace,
@@ -193,6 +199,16 @@ impl SimRouter {
     /// What goes wrong on the wire, to be set at any time.
     pub fn faults(&self) -> &Faults {
         self.inner.transport.faults()
+    }
+
+    /// The next `count` connections over TLS break just before an answer is heard.
+    pub fn break_radsec_before_answers(&self, count: u32) {
+        self.inner.radsec.break_before_answers(count);
+    }
+
+    /// All connections over TLS break; the next ones come from this address.
+    pub async fn call_over_radsec_from(&self, from: IpAddr) {
+        self.inner.radsec.call_from(from).await;
     }
 
     /// From now on Disconnect-Requests are treated so.
@@ -273,6 +289,24 @@ impl Inner {
     /// How often the router was started again; a dial from before is lost.
     fn boot(&self) -> u32 {
         self.reboots.load(Ordering::Relaxed)
+    }
+
+    /// Asks the server of an entry, by its protocol, until `is_good` takes a reply; `None` if none came in time.
+    async fn exchange(
+        self: &Arc<Self>,
+        entry: &Entry,
+        server: SocketAddr,
+        request: impl FnOnce(u8) -> Vec<u8>,
+        is_good: impl Fn(&Packet<'_>, &[u8; 16]) -> bool,
+    ) -> Option<Vec<u8>> {
+        match entry.protocol {
+            Protocol::Udp => {
+                let tries = self.config.tries;
+                let asked = Asked { entry: entry.id, server, timeout: entry.timeout, tries };
+                self.transport.exchange(asked, request, is_good).await
+            }
+            Protocol::Radsec => self.radsec.exchange(self, entry, request, is_good).await,
+        }
     }
 
     /// The next session's Acct-Session-Id and NAS-Port.

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use super::config::RequireMessageAuth;
+use super::config::{Protocol, RADSEC_SECRET, RequireMessageAuth};
 use super::dial::Dial;
 use super::state::table::{Id, Row};
 use super::state::value::Value;
@@ -21,6 +21,7 @@ pub(super) struct Entry {
     pub(super) acct: SocketAddr,
     pub(super) secret: SharedSecret,
     pub(super) timeout: Duration,
+    pub(super) protocol: Protocol,
     require: RequireMessageAuth,
     called_id: String,
     domain: String,
@@ -35,11 +36,17 @@ impl Entry {
             true => RequireMessageAuth::YesForRequestResp,
             false => RequireMessageAuth::No,
         };
+        // The secret of an entry over TLS is that of RadSec, whatever was typed.
+        let (protocol, secret) = match row.says("protocol", "radsec") {
+            true => (Protocol::Radsec, Secret::new(RADSEC_SECRET)),
+            false => (Protocol::Udp, secret(row, "secret")),
+        };
         Some(Self {
             id,
             auth: SocketAddr::new(address, port("authentication-port")?),
             acct: SocketAddr::new(address, port("accounting-port")?),
-            secret: SharedSecret::new(secret(row, "secret")),
+            secret: SharedSecret::new(secret),
+            protocol,
             timeout: span(row, "timeout").unwrap_or(DEFAULT_TIMEOUT),
             require,
             called_id: row.text("called-id"),

@@ -9,7 +9,7 @@ use rustls::pki_types::pem::PemObject;
 use sha2::{Digest, Sha256};
 
 use super::api::{Certificate, HiddenSecrets};
-use super::config::{RequireMessageAuth, RouterConfig, Server, UserManager};
+use super::config::{Protocol, RequireMessageAuth, RouterConfig, Server, UserManager};
 use super::state::value::Value;
 use super::state::{Package, State, path};
 use crate::clock::Timestamp;
@@ -53,7 +53,7 @@ fn entry(config: &RouterConfig, server: &Server) -> Vec<(&'static str, Value)> {
         RequireMessageAuth::YesForRequestResp => "yes-for-request-resp",
         RequireMessageAuth::No => "no",
     };
-    vec![
+    let mut cells = vec![
         ("service", Value::text("ppp")),
         ("address", Value::text(server.auth.ip().to_string())),
         ("secret", Value::Secret(server.secret.clone())),
@@ -61,7 +61,12 @@ fn entry(config: &RouterConfig, server: &Server) -> Vec<(&'static str, Value)> {
         ("accounting-port", Value::Number(server.acct.port().into())),
         ("timeout", Value::Span(config.timeout)),
         ("require-message-auth", Value::text(require)),
-    ]
+    ];
+    if server.protocol == Protocol::Radsec {
+        cells.extend([("protocol", Value::text("radsec")), ("certificate", Value::text("radsec"))]);
+        cells.extend(config.radsec.as_ref().map(|radsec| ("radsec-timeout", Value::Span(radsec.timeout))));
+    }
+    cells
 }
 
 fn users(state: &mut State, config: &RouterConfig) {

@@ -102,6 +102,11 @@ impl Trace {
         self.note(format!("api {peer} {what}"));
     }
 
+    /// Something that happens to a connection over TLS.
+    pub(super) fn radsec(&self, peer: SocketAddr, what: &str) {
+        self.note(format!("radsec {peer} {what}"));
+    }
+
     /// A RADIUS packet, in short.
     pub(super) fn packet(&self, peer: SocketAddr, way: Way, octets: &[u8]) {
         let mut line = format!("radius {peer} {} ", way.arrow());

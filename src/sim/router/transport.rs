@@ -112,7 +112,7 @@ impl Faults {
     }
 }
 
-fn take_one(left: &AtomicU32) -> bool {
+pub(super) fn take_one(left: &AtomicU32) -> bool {
     left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok()
 }
 

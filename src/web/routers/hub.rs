@@ -26,7 +26,7 @@ pub(in crate::web) struct Tab {
 }
 
 /// A page of a router: behind its path, its label, and who may see it.
-const PAGES: [(&str, &str, Role); 10] = [
+const PAGES: [(&str, &str, Role); 11] = [
     ("", "Overview", Role::Viewer),
     ("/rules", "Rules", Role::Viewer),
     ("/accounts", "Accounts", Role::Viewer),
@@ -36,6 +36,7 @@ const PAGES: [(&str, &str, Role); 10] = [
     ("/api", "API", Role::Owner),
     ("/home", "Home server", Role::Owner),
     ("/habits", "Habits", Role::Viewer),
+    ("/radsec", "RadSec", Role::Owner),
     ("/settings", "Settings", Role::Owner),
 ];
 

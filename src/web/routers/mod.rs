@@ -10,6 +10,7 @@ mod home;
 mod hub;
 mod jobs;
 mod overview;
+mod radsec;
 mod reach;
 mod rules;
 mod scheme;
@@ -63,6 +64,9 @@ pub(super) fn pages() -> Pages<WebState> {
         .route("/routers/{id}/api/remove", post(reach::remove))
         .route("/routers/{id}/home", get(home::page).post(home::save))
         .route("/routers/{id}/home/remove", post(home::remove))
+        .route("/routers/{id}/radsec", get(radsec::page).post(radsec::save))
+        .route("/routers/{id}/radsec/trust", post(radsec::trust))
+        .route("/routers/{id}/radsec/remove", post(radsec::remove))
         .route("/routers/{id}/trust", post(reach::trust))
         .route("/routers/{id}/scheme", post(scheme::save))
         .route(
@@ -87,6 +91,7 @@ struct Page {
     lines: Vec<Line>,
     strangers: Vec<Stranger>,
     unanswered: Vec<(Unanswered, String)>,
+    callers: Vec<radsec::Caller>,
 }
 
 /// A router without its secrets.
@@ -150,6 +155,12 @@ async fn page(visit: Viewing) -> Result<Response, WebError> {
     let lines = lines(&visit).await?;
     let mut unanswered = unanswered(visit.gate());
     unanswered.truncate(SHOWN);
-    let strangers = visit.gate().strangers();
-    Ok(Page { shell: visit.shell("/routers").await?, lines, strangers, unanswered }.into_response())
+    let page = Page {
+        shell: visit.shell("/routers").await?,
+        lines,
+        strangers: visit.gate().strangers(),
+        unanswered,
+        callers: radsec::callers(&visit),
+    };
+    Ok(page.into_response())
 }

@@ -13,6 +13,7 @@ use super::super::form::Typed;
 use super::super::visit::{Deciding, Owning, Shell, Viewing, Visit};
 use super::home::HomeLine;
 use super::hub::{Hub, router};
+use super::radsec::Standing;
 use crate::clock::Timestamp;
 use crate::crypto::hex;
 use crate::domain::id::NasId;
@@ -35,6 +36,7 @@ struct Page {
     hub: Hub,
     facts: Facts,
     home: Option<HomeLine>,
+    radsec: Option<Standing>,
     pending: Vec<Pending>,
     outsiders: Vec<Past>,
     boxes: Vec<NasLine>,
@@ -208,6 +210,7 @@ pub(in crate::web) async fn page(visit: Viewing, Path(id): Path<i64>) -> Result<
         hub: Hub::of(&visit, &router, ""),
         facts: Facts::of(&router, &visit.gate().api_state(router.id)),
         home: HomeLine::of(&visit, &router),
+        radsec: Standing::of(&visit, &router),
         pending: pending(&visit, &router, &boxes).await?,
         outsiders: visit.gate().outsiders(router.id).into_iter().map(past).collect(),
         signing: Signing::of(&router, &boxes),

@@ -120,7 +120,8 @@ impl Certificate {
     }
 }
 
-fn groups(fingerprint: &Fingerprint) -> Vec<String> {
+/// A fingerprint in groups that can be read aloud.
+pub(in crate::web) fn groups(fingerprint: &Fingerprint) -> Vec<String> {
     fingerprint.to_string().as_bytes().chunks(8).map(|part| String::from_utf8_lossy(part).into_owned()).collect()
 }
 
