@@ -33,8 +33,19 @@ const PAGES: [&str; 14] = [
 ];
 
 /// The pages of one router, behind its own.
-const ROUTER_PAGES: [&str; 11] =
-    ["", "/rules", "/accounts", "/accounts/new", "/attributes", "/doctor", "/script", "/api", "/home", "/habits", "/settings"];
+const ROUTER_PAGES: [&str; 11] = [
+    "",
+    "/rules",
+    "/accounts",
+    "/accounts/new",
+    "/attributes",
+    "/doctor",
+    "/script",
+    "/api",
+    "/home",
+    "/habits",
+    "/settings",
+];
 
 #[tokio::test]
 async fn the_first_page_says_how_to_make_the_first_owner() {

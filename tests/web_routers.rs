@@ -663,6 +663,9 @@ async fn running_connections_are_told_and_what_the_router_says_is_shown() {
     browser.post("/routers/1/apply", &[]).await.assert_redirect("/routers/1/attributes");
     browser.get("/routers/1/attributes").await.assert_page(&["One running connection is being changed"]);
     browser.post("/accounts/1/attributes/apply", &[]).await.assert_redirect("/accounts/1");
-    browser.get("/accounts/1").await.assert_page(&["One running connection is being changed", "Apply to running connections"]);
+    browser
+        .get("/accounts/1")
+        .await
+        .assert_page(&["One running connection is being changed", "Apply to running connections"]);
     site.logged_in("vera").await.post("/connections/1/apply", &[]).await.assert_forbidden();
 }

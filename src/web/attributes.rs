@@ -61,7 +61,9 @@ pub(super) async fn apply(visit: &Visit, subject: Subject, path: &str) -> Result
     let applied = visit.gate().apply_attributes(&visit.actor(), Whose::Of(subject)).await;
     let text = match &applied {
         Ok(1) => "One running connection is being changed; the page Sessions shows what the router says.".to_owned(),
-        Ok(count) => format!("{count} running connections are being changed; the page Sessions shows what the routers say."),
+        Ok(count) => {
+            format!("{count} running connections are being changed; the page Sessions shows what the routers say.")
+        }
         Err(_) => String::new(),
     };
     visit.report(applied.map(drop), text, path).await
