@@ -32,4 +32,4 @@ flood:
 	cargo bench --bench flood
 
 fuzz:
-	for target in packet attributes eap dictionary routeros_codec; do fuzz/run $$target 600 || exit 1; done
+	for target in packet attributes eap dictionary radsec_framing routeros_codec; do fuzz/run $$target 600 || exit 1; done

@@ -78,15 +78,15 @@ impl Metrics {
         registry.register("dropped", "Datagrams dropped without an answer, by reason", drops.clone());
         let refusals = Family::default();
         registry.register("refused", "Access-Rejects, by reason", refusals.clone());
+        let radsec_ends = Family::default();
+        let ends = "Connections over TLS that ended or were not taken, by reason";
+        registry.register("radsec_ended", ends, radsec_ends.clone());
         let amended = Family::default();
         registry.register(
             "coa_answers",
             "Answers to CoA-Requests: ack, the Error-Cause of a NAK, or silence",
             amended.clone(),
         );
-        let radsec_ends = Family::default();
-        let ends = "Connections over TLS that ended or were not taken, by reason";
-        registry.register("radsec_ended", ends, radsec_ends.clone());
         let mut counter = |name: &str, help: &str| {
             let counter = Counter::default();
             registry.register(name, help, counter.clone());

@@ -531,6 +531,54 @@ async fn a_script_is_read_downloaded_and_run() {
 }
 
 #[tokio::test]
+async fn a_certificate_is_given_compared_shown_and_taken_away() {
+    let site = Site::start().await;
+    let id = site.router("office", "192.0.2.1").await;
+    let mut browser = site.logged_in("root").await;
+    let typed = |by, radsec| [("by", by), ("radsec", radsec)];
+    browser.get("/routers/1").await.assert_page(&["office"]).assert_lacks(&["<dt>RadSec"]);
+    browser.get("/routers/1/radsec").await.assert_page(&["does not listen for it"]);
+    browser.post("/routers/1/radsec", &typed("name", " ")).await.assert_form(&["id=\"radsec-error\""]);
+    browser.post("/routers/1/radsec", &typed("fingerprint", "office")).await.assert_form(&["64 hex digits"]);
+    browser.post("/routers/1/radsec", &typed("name", "Office")).await.assert_redirect("/routers/1/radsec");
+    assert_eq!(stored(&site, id).await.radsec, Some(KnownBy::Name("office".to_owned())));
+    browser.get("/routers/1").await.assert_page(&["<dt>RadSec", "name office", "not connected"]);
+
+    // A caller of the authority can be taken, one whose handshake failed cannot.
+    let shown = |byte: u8| Certificate { fingerprint: Fingerprint([byte; 32]), names: vec![HOSTILE.to_lowercase()] };
+    let from = "203.0.113.9".parse().unwrap();
+    site.gate.note_radsec_stranger(from, Some(shown(0xab)), Refusal::NoRouter(NoRouter::Unknown));
+    site.gate.note_radsec_stranger(from, Some(shown(0xcd)), Refusal::Handshake("unknown issuer".to_owned()));
+    let clean = one_line(&HOSTILE.to_lowercase()).replace('<', "&#60;").replace('>', "&#62;");
+    browser
+        .get("/routers")
+        .await
+        .assert_page(&["Callers over TLS that are not taken", "unknown issuer", "abababab", "cdcdcdcd", &clean])
+        .assert_lacks(&["<script>alert(1)"]);
+    browser
+        .get("/routers/1/radsec")
+        .await
+        .assert_page(&["This is office", &"ab".repeat(32)])
+        .assert_lacks(&["cdcdcdcd", "<script>alert(1)"]);
+    let print = "ab".repeat(32);
+    browser.post("/routers/1/radsec/trust", &[("fingerprint", &*print)]).await.assert_redirect("/routers/1/radsec");
+    assert_eq!(stored(&site, id).await.radsec, Some(KnownBy::Fingerprint(Fingerprint([0xab; 32]))));
+
+    // It calls, and something goes wrong.
+    let open = site.gate.radsec_opened(id, "203.0.113.9:40000".parse().unwrap(), &shown(0xab));
+    site.gate.note_radsec_trouble(id, from, "half a packet");
+    browser.get("/routers/1").await.assert_page(&["connected", "203.0.113.9:40000", "half a packet", &print]);
+    browser.get("/routers").await.assert_page(&["cdcdcdcd"]).assert_lacks(&["abababab"]);
+    drop(open);
+    browser.post("/routers/1/radsec/remove", &[]).await.assert_redirect("/routers/1/radsec");
+    assert_eq!(stored(&site, id).await.radsec, None);
+
+    let mut viewer = site.logged_in("vera").await;
+    viewer.get("/routers/1/radsec").await.assert_forbidden();
+    viewer.post("/routers/1/radsec/trust", &[("fingerprint", &*print)]).await.assert_forbidden();
+}
+
+#[tokio::test]
 async fn what_is_peculiar_to_a_router_is_set_on_its_own_page() {
     let site = Site::start().await;
     site.router("office", "192.0.2.1").await;
@@ -670,52 +718,4 @@ async fn running_connections_are_told_and_what_the_router_says_is_shown() {
         .await
         .assert_page(&["One running connection is being changed", "Apply to running connections"]);
     site.logged_in("vera").await.post("/connections/1/apply", &[]).await.assert_forbidden();
-}
-
-#[tokio::test]
-async fn a_certificate_is_given_compared_shown_and_taken_away() {
-    let site = Site::start().await;
-    let id = site.router("office", "192.0.2.1").await;
-    let mut browser = site.logged_in("root").await;
-    let typed = |by, radsec| [("by", by), ("radsec", radsec)];
-    browser.get("/routers/1").await.assert_page(&["office"]).assert_lacks(&["<dt>RadSec"]);
-    browser.get("/routers/1/radsec").await.assert_page(&["does not listen for it"]);
-    browser.post("/routers/1/radsec", &typed("name", " ")).await.assert_form(&["id=\"radsec-error\""]);
-    browser.post("/routers/1/radsec", &typed("fingerprint", "office")).await.assert_form(&["64 hex digits"]);
-    browser.post("/routers/1/radsec", &typed("name", "Office")).await.assert_redirect("/routers/1/radsec");
-    assert_eq!(stored(&site, id).await.radsec, Some(KnownBy::Name("office".to_owned())));
-    browser.get("/routers/1").await.assert_page(&["<dt>RadSec", "name office", "not connected"]);
-
-    // A caller of the authority can be taken, one whose handshake failed cannot.
-    let shown = |byte: u8| Certificate { fingerprint: Fingerprint([byte; 32]), names: vec![HOSTILE.to_lowercase()] };
-    let from = "203.0.113.9".parse().unwrap();
-    site.gate.note_radsec_stranger(from, Some(shown(0xab)), Refusal::NoRouter(NoRouter::Unknown));
-    site.gate.note_radsec_stranger(from, Some(shown(0xcd)), Refusal::Handshake("unknown issuer".to_owned()));
-    let clean = one_line(&HOSTILE.to_lowercase()).replace('<', "&#60;").replace('>', "&#62;");
-    browser
-        .get("/routers")
-        .await
-        .assert_page(&["Callers over TLS that are not taken", "unknown issuer", "abababab", "cdcdcdcd", &clean])
-        .assert_lacks(&["<script>alert(1)"]);
-    browser
-        .get("/routers/1/radsec")
-        .await
-        .assert_page(&["This is office", &"ab".repeat(32)])
-        .assert_lacks(&["cdcdcdcd", "<script>alert(1)"]);
-    let print = "ab".repeat(32);
-    browser.post("/routers/1/radsec/trust", &[("fingerprint", &*print)]).await.assert_redirect("/routers/1/radsec");
-    assert_eq!(stored(&site, id).await.radsec, Some(KnownBy::Fingerprint(Fingerprint([0xab; 32]))));
-
-    // It calls, and something goes wrong.
-    let open = site.gate.radsec_opened(id, "203.0.113.9:40000".parse().unwrap(), &shown(0xab));
-    site.gate.note_radsec_trouble(id, from, "half a packet");
-    browser.get("/routers/1").await.assert_page(&["connected", "203.0.113.9:40000", "half a packet", &print]);
-    browser.get("/routers").await.assert_page(&["cdcdcdcd"]).assert_lacks(&["abababab"]);
-    drop(open);
-    browser.post("/routers/1/radsec/remove", &[]).await.assert_redirect("/routers/1/radsec");
-    assert_eq!(stored(&site, id).await.radsec, None);
-
-    let mut viewer = site.logged_in("vera").await;
-    viewer.get("/routers/1/radsec").await.assert_forbidden();
-    viewer.post("/routers/1/radsec/trust", &[("fingerprint", &*print)]).await.assert_forbidden();
 }

@@ -69,14 +69,14 @@ pub fn dictionary() -> Vec<Vec<u8>> {
     seeds.into_iter().map(String::into_bytes).collect()
 }
 
-/// Packets back to back: each alone, and all of them as one stream; the first two octets say how it is cut up.
-pub fn radsec_framing() -> Vec<Vec<u8>> {
-    let mut seeds: Vec<Vec<u8>> = packet().iter().map(|packet| [&[7, 90][..], packet].concat()).collect();
-    seeds.push([&[30, 200][..], &packet().concat()].concat());
-    seeds
-}
-
 /// What came from a router; the first octet says how it is cut into pieces.
 pub fn routeros_codec() -> Vec<Vec<u8>> {
     octets(ROUTEROS, &["hex"]).map(|octets| [&[7][..], &octets].concat()).collect()
+}
+
+/// Packets back to back, each alone and all as one stream; the first two octets say how they are cut into pieces.
+pub fn radsec_framing() -> Vec<Vec<u8>> {
+    let mut streams = packet();
+    streams.push(streams.concat());
+    streams.into_iter().map(|stream| [&[7, 90][..], &stream].concat()).collect()
 }

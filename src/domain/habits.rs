@@ -17,10 +17,10 @@ pub struct Habits {
     pub services: Services,
     /// What is taken of the answers of its home server.
     pub home_attributes: Taken,
-    /// How it takes Disconnect- and CoA-Requests.
-    pub coa: CoaHabits,
     /// Where Disconnects go while it asks over RadSec.
     pub orders: Orders,
+    /// How it takes Disconnect- and CoA-Requests.
+    pub coa: CoaHabits,
 }
 
 /// How a router takes Disconnect- and CoA-Requests (RFC 5176). No source says all of it, and devices differ.
@@ -132,8 +132,8 @@ impl Habits {
             hold: found.seconds("hold_seconds", 1),
             services,
             home_attributes: Taken::parse(found.text("home_attributes")).expect("the setting accepted the names"),
-            coa: CoaHabits::of(found),
             orders: Orders::from_word(found.text("radsec_disconnects")).expect("the setting is one of the words"),
+            coa: CoaHabits::of(found),
         }
     }
 }

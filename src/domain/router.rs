@@ -206,10 +206,10 @@ pub struct Nas {
     pub key: NasKey,
     /// Whether it has ever sent a valid Message-Authenticator.
     pub signs: Signs,
-    /// Which secret it was last seen to use, noted while its router has two; `None`: not seen since the secret changed.
-    pub secret: Option<SecretSeen>,
     /// The certificate that it last showed over RadSec, if it ever called so.
     pub certificate: Option<Fingerprint>,
+    /// Which secret it was last seen to use, noted while its router has two; `None`: not seen since the secret changed.
+    pub secret: Option<SecretSeen>,
 }
 
 /// Which secret a box was seen to use.

@@ -59,11 +59,11 @@ impl Call {
     }
 
     async fn send_by(&self, way: &Way, reply: &[u8]) {
+        tracing::trace!(to = %self.ends.from, "sent {}", Logged(reply));
         let (ends, sent) = match way {
             Way::Udp(listener, ends) => (*ends, listener.send(reply, *ends).await),
             Way::Radsec(back) => (self.ends, back.send(reply)),
         };
-        tracing::trace!(to = %ends.from, "sent {}", Logged(reply));
         if let Err(error) = sent {
             tracing::debug!(to = %ends.from, from = ?ends.to, %error, "a reply was not sent");
             self.server.dismiss(Dropped::NotSent, ends);

@@ -61,7 +61,8 @@ impl Cutters {
         nas: &NasKey,
     ) -> Option<CutOutcome> {
         let (line, secret) = (self.lines.of(nas)?, SharedSecret::new(target.secret.clone()));
-        let ask = |identifier| request(target, amendment, (identifier, Opening::MessageAuthenticator), &secret);
+        let (opening, _) = openings(target.habits.signing);
+        let ask = |identifier| request(target, amendment, (identifier, opening), &secret);
         let reply = line.order(ask, &secret, CONNECTION_WAIT).await?;
         Packet::parse(&reply).ok().and_then(|reply| said(&reply))
     }

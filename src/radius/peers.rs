@@ -11,9 +11,11 @@ use arc_swap::ArcSwap;
 
 use crate::clock::Timestamp;
 use crate::domain::id::RouterId;
+use crate::domain::radsec;
 use crate::domain::router::{Router, SecretAge};
 use crate::gate::directory::RouterTable;
 use crate::proto::radius::{AttributeType, Code, Packet, SharedSecret, Signature, hide, sign};
+use crate::secret::Secret;
 
 /// A router and its secret with the key schedule made.
 #[derive(Debug)]
@@ -52,9 +54,10 @@ impl Peer {
         Self { router: router.clone(), secret: router.secret.clone().into(), age: SecretAge::Current, before }
     }
 
-    /// A router by a secret that is not its own: over RadSec all have the same.
-    pub(super) const fn by(router: Arc<Router>, secret: SharedSecret) -> Self {
-        Self { router, secret, age: SecretAge::Current, before: None }
+    /// A router over TLS: there is one secret for all (RFC 6614 §2.3).
+    pub(super) fn over_tls(router: &Arc<Router>) -> Self {
+        let secret = SharedSecret::new(Secret::new(radsec::SECRET));
+        Self { router: router.clone(), secret, age: SecretAge::Current, before: None }
     }
 
     /// Whether the router has this one secret only.
@@ -151,7 +154,6 @@ mod tests {
     use crate::domain::attribute::ReplyAttributes;
     use crate::domain::router::{Demand, Leases, OldSecret, Scheme, source_network};
     use crate::proto::radius::{Opening, PacketBuilder};
-    use crate::secret::Secret;
 
     const NOW: Timestamp = Timestamp::from_millis(1_795_428_000_000);
     const AUTHENTICATOR: [u8; 16] = [0x5a; 16];

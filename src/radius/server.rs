@@ -187,10 +187,10 @@ async fn handle(
             let peer = if peer.is_alone() { peer } else { server.sender(peer, &packet, ends) };
             let (identifier, authenticator) = (packet.identifier(), *packet.authenticator());
             let key = Key { source: ends.from, identifier, authenticator };
-            let (server, way, source) =
-                (server.clone(), Way::Udp(listener.clone(), ends), ends.from.ip().to_canonical());
-            let (asked, received) = (Asked::by(&packet), Instant::now());
-            Call { server, way, peer, ends, source, key, asked, received }.take(&packet, port).await
+            let (server, way) = (server.clone(), Way::Udp(listener.clone(), ends));
+            let (source, asked, received) = (ends.from.ip().to_canonical(), Asked::by(&packet), Instant::now());
+            let call = Call { server, way, peer, ends, source, key, asked, received };
+            call.take(&packet, port).await
         }
         Err(malformed) => Err(Dropped::Malformed(malformed)),
     };

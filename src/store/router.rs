@@ -49,10 +49,21 @@ pub struct NasLine {
     pub router: String,
     /// Our address that it sends to.
     pub server: Option<IpAddr>,
-    /// Since when it was seen to sign its requests.
-    pub signs_since: Option<Timestamp>,
     /// How it last called over RadSec, if it ever did.
     pub radsec: Option<RadsecCall>,
+    /// Since when it was seen to sign its requests.
+    pub signs_since: Option<Timestamp>,
+}
+
+/// How a box last called over RadSec.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RadsecCall {
+    /// The name in its certificate; empty if it has none.
+    pub name: String,
+    /// Where it called from: the address that it has now, as far as is known.
+    pub address: IpAddr,
+    /// When that connection came up.
+    pub at: Timestamp,
 }
 
 impl NasLine {
@@ -77,17 +88,6 @@ fn read_origin(text: &str) -> Option<(ipnet::IpNet, Option<String>)> {
         Some((network, identifier)) => Some((source_network(network).ok()?, Some(identifier.to_owned()))),
         None => Some((source_network(text).ok()?, None)),
     }
-}
-
-/// How a box last called over RadSec.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RadsecCall {
-    /// The name in its certificate; empty if it has none.
-    pub name: String,
-    /// Where it called from: the address that it has now, as far as is known.
-    pub address: IpAddr,
-    /// When that connection came up.
-    pub at: Timestamp,
 }
 
 fn read(row: &AnyRow, keys: &Keys, attributes: &mut HashMap<i64, ReplyAttributes>) -> Result<Router> {
@@ -170,9 +170,16 @@ fn read_nas(row: &AnyRow) -> Result<Nas> {
             identifier: fields.text("identifier")?,
         },
         signs: if signs.is_some() { Signs::Seen } else { Signs::NotYet },
-        secret: read_secret_seen(&fields)?,
         certificate: fields.maybe_parsed("radsec_certificate")?,
+        secret: read_secret_seen(&fields)?,
     })
+}
+
+fn read_call(fields: &Fields<'_>) -> Result<Option<RadsecCall>> {
+    let (Some(address), Some(at)) = (fields.maybe_parsed("radsec_address")?, fields.maybe_time("radsec_at")?) else {
+        return Ok(None);
+    };
+    Ok(Some(RadsecCall { name: fields.maybe_text("radsec_name")?.unwrap_or_default(), address, at }))
 }
 
 fn read_secret_seen(fields: &Fields<'_>) -> Result<Option<SecretSeen>> {
@@ -183,19 +190,12 @@ fn read_secret_seen(fields: &Fields<'_>) -> Result<Option<SecretSeen>> {
     Ok(Some(SecretSeen { age: fields.word("secret", SecretAge::from_word)?, at }))
 }
 
-fn read_call(fields: &Fields<'_>) -> Result<Option<RadsecCall>> {
-    let (Some(address), Some(at)) = (fields.maybe_parsed("radsec_address")?, fields.maybe_time("radsec_at")?) else {
-        return Ok(None);
-    };
-    Ok(Some(RadsecCall { name: fields.maybe_text("radsec_name")?.unwrap_or_default(), address, at }))
-}
-
 async fn routers(sql: &mut AnyConnection, keys: &Keys) -> Result<Vec<Router>> {
     let rows = sqlx::query(
         "select id, name, address, sealed_secret, coa_port, message_authenticator, scheme, api_address, api_user,
          sealed_api_password, api_trust, api_fingerprint, api_authority, api_old_log_in, leases, version,
-         home_address, sealed_home_secret, home_timeout_ms, home_message_authenticator, sealed_old_secret, old_secret_until,
-         radsec_fingerprint, radsec_name
+         home_address, sealed_home_secret, home_timeout_ms, home_message_authenticator, radsec_fingerprint, radsec_name,
+         sealed_old_secret, old_secret_until
          from routers order by name_key",
     )
     .fetch_all(&mut *sql)
@@ -239,8 +239,8 @@ impl Reader {
                 nas: read_nas(row)?,
                 router: fields.text("router")?,
                 server: fields.maybe_parsed("server_address")?,
-                signs_since: fields.maybe_time("signs_since")?,
                 radsec: read_call(&fields)?,
+                signs_since: fields.maybe_time("signs_since")?,
             })
         })
     }
@@ -567,8 +567,7 @@ impl Tx {
     /// The database does not answer, or the row is corrupt.
     pub async fn nas_key(&mut self, id: NasId) -> Result<Option<NasKey>> {
         let row = sqlx::query(
-            "select id, router_id, address, identifier, signs_since, secret, secret_at, radsec_certificate from nas
-             where id = $1",
+            "select id, router_id, address, identifier, signs_since, secret, secret_at, radsec_certificate from nas where id = $1",
         )
         .bind(id.0)
         .fetch_optional(self.sql())

@@ -14,7 +14,7 @@ use radgram::store::router::NasLine;
 
 use crate::authority::{Authority, Issued};
 use crate::postgres::Database;
-use crate::world::{ADMIN, Base, Dialled, ELSEWHERE, HOME, Plan, World, ann_from, hours, minutes};
+use crate::world::{ADMIN, Base, Dialled, ELSEWHERE, Furnish, HOME, Plan, World, ann_from, hours, minutes};
 
 /// Where radgram is.
 const RADGRAM: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
@@ -33,9 +33,8 @@ impl Tls {
     async fn on(base: Base) -> Self {
         let authority = Arc::new(Authority::new("office authority"));
         let furnishing = authority.clone();
-        let radsec: Option<Box<dyn Fn(&std::path::Path) + Send>> =
-            Some(Box::new(move |folder| furnishing.furnish(folder)));
-        let world = World::built(base, Plan { radsec, ..Plan::default() }).await;
+        let furnish: Furnish = Box::new(move |folder| furnishing.furnish(folder));
+        let world = World::built(base, Plan { radsec: Some(furnish), ..Plan::default() }).await;
         world.register_ann().await;
         Self { world, authority }
     }

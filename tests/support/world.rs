@@ -74,6 +74,9 @@ pub enum Base {
     Postgres(Database),
 }
 
+/// Writes files into the folder that radgram starts in.
+pub type Furnish = Box<dyn Fn(&Path) + Send>;
+
 /// How a world is built.
 pub struct Plan {
     /// The proxy to Telegram, `""` for none.
@@ -89,7 +92,7 @@ pub struct Plan {
     /// How long the router waits for an answer before it asks again, in real time: a third of what it waits in all.
     pub timeout: Duration,
     /// What radgram listens with for RadSec, if it does: writes its files into the folder.
-    pub radsec: Option<Box<dyn Fn(&Path) + Send>>,
+    pub radsec: Option<Furnish>,
 }
 
 impl Default for Plan {

@@ -16,10 +16,10 @@ use tokio_rustls::server::TlsStream;
 use super::end::End;
 use super::line::{self, Back, Line, PLACES};
 use super::lines::{BOXES, Lines, Opened};
-use crate::domain::radsec::{Certificate, SECRET};
+use crate::domain::radsec::Certificate;
 use crate::domain::router::{NasKey, Router};
 use crate::gate::directory::RouterTable;
-use crate::proto::radius::{Code, Framer, Packet, SharedSecret};
+use crate::proto::radius::{Code, Framer, Packet};
 use crate::radius::call::{Call, Way};
 use crate::radius::decode;
 use crate::radius::dropped::Dropped;
@@ -28,7 +28,6 @@ use crate::radius::listener::Ends;
 use crate::radius::peers::Peer;
 use crate::radius::reply::Asked;
 use crate::radius::server::{Port, Server};
-use crate::secret::Secret;
 
 /// A connection without a packet for so long is closed; the router opens another when it needs one. TCP itself finds a peer
 /// that is gone much sooner.
@@ -69,7 +68,7 @@ pub(super) async fn serve(
 ) -> End {
     let (line, mut outgoing) = Line::new();
     let opened = lines.open(router.id, &line);
-    let peer = Arc::new(Peer::by(router, SharedSecret::new(Secret::new(SECRET))));
+    let peer = Arc::new(Peer::over_tls(&router));
     let mut connection = Connection {
         server: server.clone(),
         line,
@@ -159,7 +158,7 @@ impl Connection {
             }
             Ok(router) if Arc::ptr_eq(router, &self.peer.router) => {}
             Ok(router) => {
-                self.peer = Arc::new(Peer::by(router.clone(), self.peer.secret.clone()));
+                self.peer = Arc::new(Peer::over_tls(router));
             }
             Err(why) => return Err(End::NoRouter(why)),
         }

@@ -88,6 +88,12 @@ fn opening(generation: Generation) -> Vec<Step> {
 }
 
 fn radius(router: &Router, expected: &Expected, generation: Generation) -> Vec<Step> {
+    if router.radsec.is_some() {
+        return vec![remark(
+            "1. The router asks radgram over TLS (RadSec). Its entry in /radius needs certificates and is made by hand, as\n\
+             docs/radsec.md says; nothing of it is changed here.",
+        )];
+    }
     let ours = || Command::new("/radius", Verb::Set).whose("comment", COMMENT);
     let refresh = ours()
         .with("address", &expected.server.to_string())

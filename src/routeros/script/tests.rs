@@ -161,6 +161,16 @@ async fn a_router_with_accounts_of_its_own_is_not_made_to_ask() {
 }
 
 #[tokio::test]
+async fn an_entry_over_tls_is_left_to_the_admin() {
+    use crate::domain::radsec::KnownBy;
+    let router = Router { radsec: Some(KnownBy::Name("office".to_owned())), ..router() };
+    let machine = prepared(Machine::new("7.22 (stable)"), &router, "7.22").await;
+    assert!(machine.rows("/radius").is_empty());
+    assert_eq!(machine.rows("/ppp/aaa")[0]["use-radius"], "true");
+    assert!(script(&router, &expected(), Generation::V7).text().contains("docs/radsec.md"));
+}
+
+#[tokio::test]
 async fn the_service_is_the_one_that_radgram_uses() {
     let api = |trust| router().api.map(|api| crate::domain::api::Api { trust, ..api });
     for (trust, service, certificate) in [

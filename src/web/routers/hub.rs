@@ -35,8 +35,8 @@ const PAGES: [(&str, &str, Role); 11] = [
     ("/script", "Set-up", Role::Viewer),
     ("/api", "API", Role::Owner),
     ("/home", "Home server", Role::Owner),
-    ("/habits", "Habits", Role::Viewer),
     ("/radsec", "RadSec", Role::Owner),
+    ("/habits", "Habits", Role::Viewer),
     ("/settings", "Settings", Role::Owner),
 ];
 

@@ -90,8 +90,8 @@ struct Page {
     shell: Shell,
     lines: Vec<Line>,
     strangers: Vec<Stranger>,
-    unanswered: Vec<(Unanswered, String)>,
     callers: Vec<radsec::Caller>,
+    unanswered: Vec<(Unanswered, String)>,
 }
 
 /// A router without its secrets.
@@ -155,12 +155,6 @@ async fn page(visit: Viewing) -> Result<Response, WebError> {
     let lines = lines(&visit).await?;
     let mut unanswered = unanswered(visit.gate());
     unanswered.truncate(SHOWN);
-    let page = Page {
-        shell: visit.shell("/routers").await?,
-        lines,
-        strangers: visit.gate().strangers(),
-        unanswered,
-        callers: radsec::callers(&visit),
-    };
-    Ok(page.into_response())
+    let (strangers, callers) = (visit.gate().strangers(), radsec::callers(&visit));
+    Ok(Page { shell: visit.shell("/routers").await?, lines, strangers, callers, unanswered }.into_response())
 }
