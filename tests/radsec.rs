@@ -434,6 +434,7 @@ async fn a_disconnect_goes_over_the_boxs_own_connection() {
         user_name: b"User".to_vec(),
         acct_session_id: "81500001".to_owned(),
         framed_ip: None,
+        habits: Default::default(),
         radsec: Some(OverRadsec { nas, orders: radgram::domain::radsec::Orders::Connection }),
     };
     let cutters = Cutters::new(sec.edge.gate.entropy().clone()).over(&sec.lines);

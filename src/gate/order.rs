@@ -12,12 +12,12 @@ use super::ports::{Amendment, CutOutcome, Cutter};
 use super::session::{Case, Ended};
 use super::{Gate, Refused};
 use crate::clock::Timestamp;
+use crate::domain::account::Source;
 use crate::domain::attribute::Subject;
 use crate::domain::audit::Actor;
 use crate::domain::connection::{Presence, Via};
-use crate::domain::habits::{CoaHabits, SessionTimeout, Telling};
+use crate::domain::habits::{SessionTimeout, Telling};
 use crate::domain::hours;
-use crate::domain::id::RouterId;
 use crate::domain::order::{OrderState, error_cause, may_pass, session_timeout};
 use crate::domain::router::Scheme;
 use crate::domain::session::{Event, Held, Session};
@@ -91,7 +91,7 @@ impl Gate {
             }
             let limit = self.limit_of(case, next);
             let Some(row) = tx.connection(held.id).await?.filter(|row| is_shorter(row, limit)) else { continue };
-            if self.coa_habits(tx, row.router).await?.session_timeout != SessionTimeout::Off {
+            if self.is_told(tx, case, &row).await? {
                 let why = if is_moved { "extended" } else { "confirmed" };
                 tx.order_limit(row.id, limit, why, self.now()).await?;
             } else if is_confirmed_now || is_renewed {
@@ -107,16 +107,21 @@ impl Gate {
         let limit = self.limit_of(case, session);
         for held in &session.connections {
             let Some(row) = tx.connection(held.id).await?.filter(|row| is_shorter(row, limit)) else { continue };
-            if self.coa_habits(tx, row.router).await?.session_timeout == SessionTimeout::Off {
+            if !self.is_told(tx, case, &row).await? {
                 return Ok(true);
             }
         }
         Ok(false)
     }
 
-    async fn coa_habits(&self, tx: &mut Tx, router: RouterId) -> Result<CoaHabits, StoreError> {
-        let values = tx.settings_at(&[Level::System, Level::Router(router.0)]).await?;
-        Ok(values.habits(Some(router))?.coa)
+    /// Whether the router of a connection is told how long it may run. Where a home server knows the password, its own limit
+    /// may be the nearer one, and is not known any more.
+    async fn is_told(&self, tx: &mut Tx, case: &Case, row: &Connection) -> Result<bool, StoreError> {
+        if case.entry.account.source == Source::UserManager {
+            return Ok(false);
+        }
+        let values = tx.settings_at(&[Level::System, Level::Router(row.router.0)]).await?;
+        Ok(values.habits(Some(row.router))?.coa.session_timeout != SessionTimeout::Off)
     }
 
     async fn tell_of_the_drop(&self, tx: &mut Tx, case: &Case, row: &Connection) -> Result<(), StoreError> {
@@ -205,7 +210,11 @@ impl Gate {
         let attributes = attributes.iter().filter(|attribute| attribute.is_changeable()).cloned().collect();
         let amendment = Amendment { timeout, attributes };
         if amendment.timeout.is_none() && amendment.attributes.is_empty() {
-            return Ok(Tried::Void("nothing is set that can be changed while a connection runs"));
+            return Ok(match order.until {
+                Some(until) if until > now => Tried::Refused("coa_session_timeout is off for the router".to_owned()),
+                Some(_) => Tried::Void("its time is over"),
+                None => Tried::Void("nothing is set that can be changed while a connection runs"),
+            });
         }
         self.metrics.amendments.inc();
         let named = Named::of(row);

@@ -127,14 +127,21 @@ fn chap(value: &[u8], challenge: &[u8]) -> Result<Proof, Reason> {
     Ok(Proof::Chap { ident: *ident, challenge: challenge.to_vec(), response })
 }
 
-/// The parts of either response: identifier, flags, what differs, NT response.
-fn response(value: &[u8]) -> Result<(u8, u8, &[u8; 24], [u8; 24]), Reason> {
-    let parts = || {
-        let (&[ident, flags], rest) = value.split_first_chunk::<2>()?;
+/// The parts of either response.
+struct Response<'a> {
+    ident: u8,
+    flags: u8,
+    /// The LM response, or the peer challenge.
+    differing: &'a [u8; 24],
+    nt_response: [u8; 24],
+}
+
+fn response(value: &[u8]) -> Result<Response<'_>, Reason> {
+    let parts = value.split_first_chunk::<2>().and_then(|(&[ident, flags], rest)| {
         let (differing, nt_response) = rest.split_first_chunk::<24>()?;
-        Some((ident, flags, differing, nt_response.try_into().ok()?))
-    };
-    parts().ok_or(Reason::BadMsChapResponse)
+        Some(Response { ident, flags, differing, nt_response: nt_response.try_into().ok()? })
+    });
+    parts.ok_or(Reason::BadMsChapResponse)
 }
 
 fn challenge<const BYTES: usize>(challenge: Option<&[u8]>) -> Result<[u8; BYTES], Reason> {
@@ -144,7 +151,7 @@ fn challenge<const BYTES: usize>(challenge: Option<&[u8]>) -> Result<[u8; BYTES]
 
 fn ms_chap_1(value: &[u8], asked: Option<&[u8]>) -> Result<Proof, Reason> {
     let challenge = challenge(asked)?;
-    let (ident, flags, _, nt_response) = response(value)?;
+    let Response { ident, flags, nt_response, .. } = response(value)?;
     if flags == USE_NT_RESPONSE {
         Ok(Proof::MsChap1 { ident, challenge, nt_response })
     } else {
@@ -154,7 +161,7 @@ fn ms_chap_1(value: &[u8], asked: Option<&[u8]>) -> Result<Proof, Reason> {
 
 fn ms_chap_2(value: &[u8], asked: Option<&[u8]>) -> Result<Proof, Reason> {
     let challenge = challenge(asked)?;
-    let (ident, _, differing, nt_response) = response(value)?;
+    let Response { ident, differing, nt_response, .. } = response(value)?;
     let (peer_challenge, _reserved) = differing.split_first_chunk::<16>().ok_or(Reason::BadMsChapResponse)?;
     Ok(Proof::MsChap2 { ident, challenge, peer_challenge: *peer_challenge, nt_response })
 }

@@ -89,9 +89,11 @@ on_both! {
         assert_eq!(world.order().await, None);
         world.after(hours(24));
         assert_eq!(tunnel.ended().await, Cause::SessionTimeout);
+        world.until("the Stop is heard", || async { world.session().await.is_some_and(|open| open.connections.is_empty()) })
+            .await;
         let again = world.dial().await.accepted();
         assert_eq!(again.session_timeout(), Some(hours(6)));
-        assert_eq!(world.router.incoming_counters().requests(), 0);
+        assert_eq!(world.gate().metrics().amendments.get(), 0);
     }
 }
 

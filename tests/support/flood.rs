@@ -6,12 +6,13 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use radgram::entropy::{Entropy, SystemEntropy};
 use radgram::proto::radius::dialer::{Dialer, Method, Nonces};
 use radgram::proto::radius::{AttributeType, Code, Opening, Packet, PacketBuilder, SharedSecret, sign};
 use radgram::secret::Secret;
+use tokio::time::Instant;
 
 /// Where the flood comes from, if it is of a router, and where from if it is not; the good router.
 pub const FLOODING: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 3);
