@@ -4,7 +4,7 @@
 help:
 	@echo 'make run    build and start the server; it makes its configuration and key at the first start'
 	@echo 'make test   install what the tests need, then check format, lints, tests and documentation'
-	@echo 'make bench  measure'
+	@echo 'make bench  measure beside FreeRADIUS; ARGS="log-ins --rounds 3" for a part of it (docs/performance.md)'
 
 run:
 	cargo build --release
@@ -23,4 +23,5 @@ test:
 	RUSTDOCFLAGS='-D warnings' cargo doc --no-deps
 
 bench:
-	cargo bench --bench radius
+	scripts/test-deps bench
+	cargo bench --bench radius -- $(ARGS)

@@ -8,6 +8,7 @@ pub mod access;
 pub mod accounting;
 mod admin;
 mod answer;
+mod attempts;
 pub mod bulk;
 mod class;
 mod compare;
@@ -32,6 +33,7 @@ mod refused;
 pub mod router_api;
 pub mod router_script;
 mod session;
+mod shelf;
 mod slots;
 mod stranger;
 mod sweep;
@@ -224,7 +226,7 @@ impl Gate {
             surplus_told: moka::sync::Cache::new(door::SURPLUS_TOLD),
             strangers: Strangers::default(),
             errands: Queue::new(access::ERRANDS),
-            attempts: Queue::new(access::ATTEMPTS),
+            attempts: Queue::new(attempts::ATTEMPTS),
             records: Queue::new(accounting::RECORDS),
             wake: Wake::default(),
             leadership: Mutex::default(),

@@ -46,14 +46,13 @@ pub(super) struct Way {
 }
 
 impl Call {
-    async fn send(&self, reply: &[u8]) {
+    async fn send(&self, reply: &Arc<[u8]>) {
         self.send_by(&self.way(), reply).await;
     }
 
-    async fn send_by(&self, Way { listener, ends }: &Way, reply: &[u8]) {
+    async fn send_by(&self, Way { listener, ends }: &Way, reply: &Arc<[u8]>) {
         if let Err(error) = listener.send(reply, *ends).await {
-            tracing::debug!(to = %ends.from, from = ?ends.to, %error, "a reply was not sent");
-            self.server.dismiss(Dropped::NotSent, *ends);
+            self.server.not_sent(*ends, &error);
         }
     }
 
@@ -85,7 +84,7 @@ impl Call {
         }
     }
 
-    async fn repeat(&self, reply: &[u8]) {
+    async fn repeat(&self, reply: &Arc<[u8]>) {
         self.server.gate.metrics().duplicates.inc();
         self.send(reply).await;
     }
@@ -110,7 +109,7 @@ impl Call {
             return Err(Dropped::MissingMessageAuthenticator);
         }
         let reply = self.asked.alive(port.alive(), &self.peer.secret).map_err(too_long)?;
-        self.send(&reply).await;
+        self.send(&reply.into()).await;
         Ok(())
     }
 

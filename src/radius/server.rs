@@ -4,6 +4,7 @@
 //! What memory can answer is answered in the task that received it; all else has a task of its own, and of those there is
 //! a limit.
 
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -116,11 +117,15 @@ async fn receive(server: Arc<Server>, listener: Arc<Listener>, port: Port) {
             tokio::time::sleep(PAUSE).await;
             continue;
         }
+        listener.hold_back();
         for (datagram, ends) in batch.datagrams() {
             server.gate.metrics().datagrams.inc();
             if let Err(dropped) = handle(&server, &listener, port, datagram, ends).await {
                 server.dismiss(dropped, ends);
             }
+        }
+        for (ends, error) in listener.let_go().await {
+            server.not_sent(ends, &error);
         }
         // Others have their turn, however fast the next batch is there.
         tokio::task::coop::consume_budget().await;
@@ -157,6 +162,12 @@ impl Server {
     pub(super) fn dismiss(&self, dropped: Dropped, ends: Ends) {
         self.gate.metrics().dropped(dropped.word());
         self.log.write(dropped, ends.from.ip(), Instant::now());
+    }
+
+    /// A reply did not leave this machine.
+    pub(super) fn not_sent(&self, ends: Ends, error: &io::Error) {
+        tracing::debug!(to = %ends.from, from = ?ends.to, %error, "a reply was not sent");
+        self.dismiss(Dropped::NotSent, ends);
     }
 
     /// Runs what waits for the database; when the server stops it may end what it began.
