@@ -41,8 +41,6 @@ const LONGER: u64 = 2;
 /// Users and rows of the part `scale`.
 const MANY_ACCOUNTS: usize = 100_000;
 const MANY_ROWS: usize = 1_000_000;
-/// Tries until every user's caller is known.
-const FIRST_DIALS: usize = 40;
 
 const FLOOR: &str = "floor";
 const ARITHMETIC: &str = "arithmetic";
@@ -151,28 +149,13 @@ impl<'a> Bench<'a> {
                 _ => None,
             };
             let ours = Ours::new(name, program.clone(), accounts, postgres);
+            rows::add_callers(&ours.url, accounts).await;
             if name == LONG {
-                rows::add(&ours.url, MANY_ROWS).await;
+                rows::add_connections(&ours.url, MANY_ROWS).await;
             }
             self.targets.push(ours.serve());
             self.ours.push(ours);
-            self.first_dials(name);
         }
-    }
-
-    /// Each user's first dial, whose caller is written to the session before it is let in.
-    fn first_dials(&mut self, name: &'static str) {
-        for again in 0..FIRST_DIALS {
-            let outcome = self.load(name, Kind::Pap, Pace::Burst, 60_000);
-            if again == 0 {
-                self.figures.add("first dials: unanswered", name, outcome.unanswered as f64);
-                self.figures.add("first dials: longest ms", name, outcome.longest_us / 1e3);
-            }
-            if outcome.unanswered == 0 {
-                return;
-            }
-        }
-        panic!("{name} does not answer every first dial");
     }
 
     fn target(&self, name: &str) -> Option<&Target> {

@@ -1,9 +1,33 @@
-//! A long history: connections that ended, as a year of accounting leaves them.
+//! What time leaves in a database: callers that sessions know, and connections that ended.
 
-use sqlx::{Connection, SqliteConnection};
+use sqlx::{AnyConnection, Connection, SqliteConnection};
+
+use crate::wire;
+
+/// Each open session knows where its user dials from: nobody's dial is a first one.
+pub async fn add_callers(url: &str, accounts: usize) {
+    sqlx::any::install_default_drivers();
+    let mut sql = AnyConnection::connect(url).await.unwrap();
+    let mut tx = sql.begin().await.unwrap();
+    for number in 0..accounts {
+        let done = sqlx::query(
+            "insert into callers (session_id, router_id, station, standing, at)
+             select s.id, (select min(id) from routers), $1, 'admitted', s.created_at
+             from accounts a join sessions s on s.account_id = a.id where a.name_key = $2 and s.ended_at is null",
+        )
+        .bind(wire::station(number))
+        .bind(wire::user(number))
+        .execute(&mut *tx)
+        .await
+        .unwrap();
+        assert_eq!(done.rows_affected(), 1);
+    }
+    tx.commit().await.unwrap();
+    sql.close().await.unwrap();
+}
 
 /// Adds so many ended connections of the accounts of a SQLite database.
-pub async fn add(url: &str, rows: usize) {
+pub async fn add_connections(url: &str, rows: usize) {
     let mut sql = SqliteConnection::connect(url).await.unwrap();
     // The last of them ended a day ago: no record that comes is taken for one of theirs.
     let statement = "

@@ -209,6 +209,8 @@ client load {{
     require_message_authenticator = yes
 }}
 modules {{
+    expr {{
+    }}
     always ok {{
         rcode = ok
     }}

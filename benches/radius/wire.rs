@@ -61,7 +61,7 @@ pub fn password(number: usize) -> String {
 }
 
 /// Where the user dials from.
-fn station(number: usize) -> String {
+pub fn station(number: usize) -> String {
     Ipv4Addr::from(0x0a00_0000 + u32::try_from(number).unwrap()).to_string()
 }
 

@@ -53,11 +53,17 @@ impl Gate {
         (verdict, reason): (Verdict, Option<&'static str>),
         session: Option<SessionId>,
     ) {
+        let queue = &self.attempts.sender;
+        let has_place = verdict == Verdict::Accept || queue.capacity() > FOR_ACCEPTS;
+        let Some(place) = has_place.then(|| queue.try_reserve().ok()).flatten() else {
+            self.metrics.attempts_lost.inc();
+            return;
+        };
         let known = match found {
             Found::Account(known) => Some(known),
             Found::Nobody => None,
         };
-        let attempt = Attempt {
+        place.send(Attempt {
             at: request.arrived,
             router: request.nas.router,
             nas_address: request.nas.address,
@@ -73,12 +79,7 @@ impl Gate {
             verdict,
             reason,
             acct_session_id: request.acct_session_id.clone(),
-        };
-        let queue = &self.attempts.sender;
-        let has_place = verdict == Verdict::Accept || queue.capacity() > FOR_ACCEPTS;
-        if !has_place || queue.try_send(attempt).is_err() {
-            self.metrics.attempts_lost.inc();
-        }
+        });
     }
 
     /// Writes the attempts in groups, behind the replies.

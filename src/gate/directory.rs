@@ -26,7 +26,7 @@ use crate::domain::setting::Level;
 use crate::store::account::Entry;
 use crate::store::{Change, Committed, Noun, Reader, StoreError};
 
-/// Accounts in memory; above it some are read again.
+/// Accounts in memory, about half a kilobyte each; above it some are read again.
 const ENTRIES: usize = 200_000;
 /// Names of no account in memory.
 const UNKNOWN_NAMES: u64 = 10_000;
@@ -44,6 +44,8 @@ pub struct Known {
     pub entry: Entry,
     /// What holds for it.
     pub policy: Arc<Policy>,
+    /// By which memory knows it again.
+    pub(super) stamp: u64,
 }
 
 /// What a name leads to.
@@ -246,7 +248,7 @@ impl Directory {
             return Ok(None);
         };
         let policy = settings.policy_of(&entry)?;
-        let known = Arc::new(Known { entry, policy });
+        let known = Arc::new(Known { entry, policy, stamp: self.shelf.stamp() });
         let recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
         let as_of = known.entry.as_of.min(settings.as_of);
         let outdated = recent.outdates(known.entry.as_of, Noun::Account, Some(id.0))

@@ -25,6 +25,7 @@ pub mod job;
 mod letter;
 mod lifecycle;
 pub mod login;
+mod packed;
 mod patience;
 mod person;
 pub mod ports;

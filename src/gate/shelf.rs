@@ -4,13 +4,20 @@
 //! lies here is asked with each log-in. A lock is held for a look into a table, and there are several, by name and by id.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::directory::Known;
+use super::packed::Packed;
+use crate::domain::attribute::ReplyAttributes;
 use crate::domain::id::AccountId;
+use crate::domain::policy::Policy;
 
 /// Parts, each behind a lock of its own.
 const PARTS: usize = 16;
+/// Accounts of one part that are kept as they are, 12,288 in all: a kilobyte each. Further ones are packed, and cost half a
+/// microsecond more with each log-in.
+const WHOLE: usize = 768;
 
 /// What a name leads to.
 pub(super) enum Looked {
@@ -27,18 +34,83 @@ pub(super) struct Shelf {
     names: Vec<Mutex<HashMap<Arc<str>, AccountId>>>,
     parts: Vec<Mutex<Part>>,
     most: usize,
+    stamps: AtomicU64,
 }
 
 #[derive(Default)]
 struct Part {
     places: HashMap<AccountId, Place>,
     order: VecDeque<AccountId>,
+    /// How many are whole.
+    whole: usize,
 }
 
 /// The place of an account stays when it is dropped: most come back at once.
 struct Place {
     name: Arc<str>,
-    known: Option<Arc<Known>>,
+    kept: Kept,
+}
+
+/// How an account is kept.
+enum Kept {
+    /// Not at all: it has to be read again.
+    No,
+    /// As it is.
+    Whole(Arc<Known>),
+    /// Packed, with what it shares with others.
+    Packed { packed: Packed, attributes: Arc<ReplyAttributes>, policy: Arc<Policy>, stamp: u64 },
+}
+
+impl Kept {
+    fn is_whole(&self) -> bool {
+        matches!(self, Self::Whole(_))
+    }
+
+    fn stamp(&self) -> Option<u64> {
+        match self {
+            Self::No => None,
+            Self::Whole(known) => Some(known.stamp),
+            Self::Packed { stamp, .. } => Some(*stamp),
+        }
+    }
+
+    fn known(&self) -> Option<Arc<Known>> {
+        match self {
+            Self::No => None,
+            Self::Whole(known) => Some(known.clone()),
+            Self::Packed { packed, attributes, policy, stamp } => {
+                let entry = packed.open(attributes)?;
+                Some(Arc::new(Known { entry, policy: policy.clone(), stamp: *stamp }))
+            }
+        }
+    }
+}
+
+impl Part {
+    /// Packed if there are whole ones enough.
+    fn keep(&self, known: Arc<Known>) -> Kept {
+        if self.whole < WHOLE {
+            return Kept::Whole(known);
+        }
+        let (attributes, policy, stamp) = (known.entry.attributes.clone(), known.policy.clone(), known.stamp);
+        match Packed::of(&known.entry) {
+            Some(packed) => Kept::Packed { packed, attributes, policy, stamp },
+            None => Kept::Whole(known),
+        }
+    }
+
+    fn set(&mut self, id: AccountId, kept: Kept) {
+        let Some(place) = self.places.get_mut(&id) else { return };
+        self.whole += usize::from(kept.is_whole());
+        self.whole -= usize::from(place.kept.is_whole());
+        place.kept = kept;
+    }
+
+    fn remove(&mut self, id: AccountId) -> Option<Arc<str>> {
+        let place = self.places.remove(&id)?;
+        self.whole -= usize::from(place.kept.is_whole());
+        Some(place.name)
+    }
 }
 
 impl Shelf {
@@ -46,7 +118,12 @@ impl Shelf {
     pub(super) fn new(most: usize) -> Self {
         let names = (0..PARTS).map(|_| Mutex::default()).collect();
         let parts = (0..PARTS).map(|_| Mutex::default()).collect();
-        Self { names, parts, most: most.div_ceil(PARTS) }
+        Self { names, parts, most: most.div_ceil(PARTS), stamps: AtomicU64::new(0) }
+    }
+
+    /// A number that nothing else read has.
+    pub(super) fn stamp(&self) -> u64 {
+        self.stamps.fetch_add(1, Ordering::Relaxed)
     }
 
     /// The account of this folded name.
@@ -54,7 +131,7 @@ impl Shelf {
         let Some(id) = self.names(name).get(name).copied() else { return Looked::Never };
         let part = self.part(id);
         // It may be called otherwise by now.
-        match part.places.get(&id).filter(|place| *place.name == *name).and_then(|place| place.known.clone()) {
+        match part.places.get(&id).filter(|place| *place.name == *name).and_then(|place| place.kept.known()) {
             Some(known) => Looked::Here(known),
             None => Looked::Gone,
         }
@@ -72,43 +149,42 @@ impl Shelf {
     fn put_in_place(&self, id: AccountId, known: Arc<Known>) -> (Arc<str>, Vec<(Arc<str>, AccountId)>) {
         let mut part = self.part(id);
         let mut left = Vec::new();
-        let name = match part.places.get_mut(&id) {
+        let name: Arc<str> = match part.places.get_mut(&id) {
+            Some(place) if *place.name == *known.entry.name_key => place.name.clone(),
             Some(place) => {
-                if *place.name != *known.entry.name_key {
-                    left.push((std::mem::replace(&mut place.name, known.entry.name_key.as_str().into()), id));
-                }
-                place.known = Some(known);
-                place.name.clone()
+                let name: Arc<str> = known.entry.name_key.as_str().into();
+                left.push((std::mem::replace(&mut place.name, name.clone()), id));
+                name
             }
             None => {
                 let name: Arc<str> = known.entry.name_key.as_str().into();
-                part.places.insert(id, Place { name: name.clone(), known: Some(known) });
+                part.places.insert(id, Place { name: name.clone(), kept: Kept::No });
                 part.order.push_back(id);
                 name
             }
         };
+        let kept = part.keep(known);
+        part.set(id, kept);
         while part.order.len() > self.most {
             let Some(oldest) = part.order.pop_front() else { break };
-            left.extend(part.places.remove(&oldest).map(|place| (place.name, oldest)));
+            left.extend(part.remove(oldest).map(|name| (name, oldest)));
         }
         (name, left)
     }
 
     /// The account has to be read again.
     pub(super) fn drop_one(&self, id: AccountId) {
-        if let Some(place) = self.part(id).places.get_mut(&id) {
-            place.known = None;
-        }
+        self.part(id).set(id, Kept::No);
     }
 
     /// There is no such account any more.
     pub(super) fn take_away(&self, id: AccountId) {
-        let place = {
+        let name = {
             let mut part = self.part(id);
             part.order.retain(|other| *other != id);
-            part.places.remove(&id)
+            part.remove(id)
         };
-        if let Some(Place { name, .. }) = place {
+        if let Some(name) = name {
             self.forget_name(&name, id);
         }
     }
@@ -117,15 +193,15 @@ impl Shelf {
     pub(super) fn drop_all(&self) {
         for part in &self.parts {
             let mut part = part.lock().unwrap_or_else(PoisonError::into_inner);
-            part.places.values_mut().for_each(|place| place.known = None);
+            part.places.values_mut().for_each(|place| place.kept = Kept::No);
+            part.whole = 0;
         }
     }
 
     /// Whether this is what lies here: nothing newer came, and it was not dropped.
-    pub(super) fn holds(&self, known: &Arc<Known>) -> bool {
+    pub(super) fn holds(&self, known: &Known) -> bool {
         let id = known.entry.account.id;
-        let part = self.part(id);
-        part.places.get(&id).and_then(|place| place.known.as_ref()).is_some_and(|held| Arc::ptr_eq(held, known))
+        self.part(id).places.get(&id).and_then(|place| place.kept.stamp()) == Some(known.stamp)
     }
 
     /// Unless another account has the name by now.
@@ -155,6 +231,8 @@ mod tests {
     use crate::domain::setting::Level;
     use crate::store::account::Entry;
 
+    static STAMPS: AtomicU64 = AtomicU64::new(0);
+
     fn known(id: i64, name: &str) -> Arc<Known> {
         let account = Account {
             id: AccountId(id),
@@ -178,7 +256,7 @@ mod tests {
             attributes: Arc::default(),
         };
         let policy = Values::default().policy(&[Level::System]).unwrap();
-        Arc::new(Known { entry, policy: Arc::new(policy) })
+        Arc::new(Known { entry, policy: Arc::new(policy), stamp: STAMPS.fetch_add(1, Ordering::Relaxed) })
     }
 
     #[track_caller]
@@ -219,6 +297,26 @@ mod tests {
         shelf.put(known(2, "ann"));
         shelf.put(known(1, "anne"));
         check(&shelf, "ann", Some(2));
+    }
+
+    #[test]
+    fn what_does_not_lie_here_whole_lies_here_packed() {
+        let shelf = Shelf::new(PARTS * WHOLE * 2);
+        let part = |number: usize| i64::try_from(number * PARTS).unwrap();
+        let all: Vec<Arc<Known>> = (0..=WHOLE).map(|number| known(part(number), &format!("user{number}"))).collect();
+        all.iter().for_each(|known| shelf.put(known.clone()));
+        let Looked::Here(packed) = shelf.find(&format!("user{WHOLE}")) else { panic!("not here") };
+        assert!(!Arc::ptr_eq(&packed, &all[WHOLE]) && packed.entry == all[WHOLE].entry);
+        assert!(shelf.holds(&packed) && shelf.holds(&all[WHOLE]));
+        shelf.drop_one(AccountId(part(WHOLE)));
+        assert!(!shelf.holds(&packed));
+        // One that is dropped leaves its room to another.
+        shelf.drop_one(AccountId(0));
+        shelf.put(all[WHOLE].clone());
+        let Looked::Here(whole) = shelf.find(&format!("user{WHOLE}")) else { panic!("not here") };
+        assert!(Arc::ptr_eq(&whole, &all[WHOLE]));
+        shelf.drop_all();
+        assert!(shelf.parts.iter().all(|part| part.lock().unwrap().whole == 0));
     }
 
     #[test]
