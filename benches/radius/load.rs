@@ -46,6 +46,8 @@ pub struct Job {
     pub measured_ms: u64,
     /// Where connections are numbered from, so that two loads do not report the same ones.
     pub serial: usize,
+    /// Whether the server proves that it knows the password; the floor does not.
+    pub proves: bool,
     /// Whether each user's Class is learnt by a log-in before it is reported.
     pub learns_class: bool,
     /// Processes whose processor time counts.
@@ -204,7 +206,7 @@ fn closed(job: &Job, clients: usize, client: usize, window: usize) -> Client {
             let count = (job.accounts / clients).max(LEAST).next_multiple_of(IDENTIFIERS);
             let made = |number| {
                 let user = (client * count + number) % job.accounts;
-                LogIn::new(kind, number as u8, user, client * count + number, &secret)
+                LogIn::new(kind, number as u8, user, client * count + number, &secret).proved(job.proves)
             };
             (job.auth, Work::LogIns { made: (0..count).map(made).collect(), next: (0..window).collect(), left: None })
         }
@@ -386,7 +388,9 @@ fn open(job: &Job, rate: u64) -> Outcome {
     let socket = socket(job.auth);
     let count = LEAST.max(job.accounts).next_multiple_of(IDENTIFIERS);
     let made: Arc<Vec<LogIn>> = Arc::new(
-        (0..count).map(|number| LogIn::new(job.kind, number as u8, number % job.accounts, number, &secret)).collect(),
+        (0..count)
+            .map(|number| LogIn::new(job.kind, number as u8, number % job.accounts, number, &secret).proved(job.proves))
+            .collect(),
     );
     let start = Instant::now() + WARM_UP;
     let end = start + Duration::from_millis(job.measured_ms);
@@ -396,10 +400,8 @@ fn open(job: &Job, rate: u64) -> Outcome {
     let sender = {
         let (socket, made, sent) = (socket.try_clone().unwrap(), made.clone(), sent.clone());
         std::thread::spawn(move || {
-            let mut count = 0_u64;
-            for (number, log_in) in made.iter().enumerate().cycle() {
+            for (count, (number, log_in)) in (0_u64..).zip(made.iter().enumerate().cycle()) {
                 let due = began + Duration::from_nanos(1_000_000_000 / rate * count);
-                count += 1;
                 std::thread::sleep(due.saturating_duration_since(Instant::now()));
                 let now = Instant::now();
                 if now >= end {

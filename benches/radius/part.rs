@@ -174,6 +174,7 @@ impl<'a> Bench<'a> {
             accounts: target.accounts,
             measured_ms,
             serial,
+            proves: target.proves,
             learns_class: target.learns_class,
             watched: target.watched(),
         };
@@ -382,13 +383,7 @@ impl<'a> Bench<'a> {
     fn tell_cold(&self) {
         let names = [SQLITE, POSTGRES];
         head("everybody at once", &names);
-        for what in [
-            "cold: unanswered",
-            "cold: again",
-            "cold: longest ms",
-            "first dials: unanswered",
-            "first dials: longest ms",
-        ] {
+        for what in ["cold: unanswered", "cold: again", "cold: longest ms"] {
             self.line(what, what, &names);
         }
         println!();

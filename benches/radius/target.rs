@@ -14,6 +14,8 @@ pub struct Target {
     /// Besides the server: the database that it asks.
     pub beside: Vec<u32>,
     pub accounts: usize,
+    /// Whether it proves that it knows the password.
+    pub proves: bool,
     /// Whether a Class comes with its log-ins that its records must bring.
     pub learns_class: bool,
     child: Child,
@@ -21,7 +23,7 @@ pub struct Target {
 
 impl Target {
     pub fn new(name: &'static str, (auth, acct): (SocketAddr, SocketAddr), child: Child, accounts: usize) -> Self {
-        Self { name, auth, acct, beside: Vec::new(), accounts, learns_class: false, child }
+        Self { name, auth, acct, beside: Vec::new(), accounts, learns_class: false, proves: true, child }
     }
 
     /// One of this program's own, by its first argument.
@@ -30,7 +32,9 @@ impl Target {
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let address = line.trim().parse().expect("the address that it serves");
-        Self::new(name, (address, address), child, accounts)
+        let mut target = Self::new(name, (address, address), child, accounts);
+        target.proves = name != "floor";
+        target
     }
 
     /// Processes whose processor time counts.

@@ -90,6 +90,12 @@ impl LogIn {
         Self { bytes: sign::sign_request(packet, &authenticator, secret), success }
     }
 
+    /// Whether its reply must prove that the server knows the password.
+    pub fn proved(mut self, proves: bool) -> Self {
+        self.success = self.success.filter(|_| proves);
+        self
+    }
+
     /// Whether the reply is an Accept, signed twice, that proves to the client that the server knows the password.
     pub fn check(&self, reply: &[u8], secret: &SharedSecret) {
         let packet = Packet::parse(reply).expect("a packet");

@@ -88,6 +88,11 @@ impl Gate {
         Ok(committed)
     }
 
+    /// Whether routers wait for the commit of what they reported.
+    pub(super) fn has_records_waiting(&self) -> bool {
+        self.records.sender.capacity() < RECORDS
+    }
+
     /// Writes the queue in groups.
     pub(super) async fn write_records(self: Arc<Self>, cancel: CancellationToken) {
         let Some(mut records) = self.records.take() else { return };

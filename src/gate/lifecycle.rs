@@ -29,7 +29,10 @@ const LOOK_AGAIN: Duration = Duration::from_secs(30);
 /// What could not be done is tried again after this.
 const TRY_AGAIN: Duration = Duration::from_secs(5);
 /// Accounts that hear of their connections in one transaction: on SQLite nobody else writes meanwhile.
-const HEARD_AT_ONCE: usize = 16;
+const HEARD_AT_ONCE: usize = 8;
+/// While records wait for their commit they have this long to themselves before the next accounts hear: routers wait for
+/// them, and send them again.
+const RECORDS_FIRST: Duration = Duration::from_millis(20);
 /// The role of the instance that keeps the due times.
 const ROLE: &str = "lifecycle";
 
@@ -72,6 +75,9 @@ impl Gate {
         drop(tx);
         let mut failed = 0;
         for some in accounts.chunks(HEARD_AT_ONCE) {
+            if self.has_records_waiting() {
+                tokio::time::sleep(RECORDS_FIRST).await;
+            }
             if some.len() > 1 && self.hear_some(some).await.is_ok() {
                 continue;
             }

@@ -15,9 +15,9 @@ use crate::domain::policy::Policy;
 
 /// Parts, each behind a lock of its own.
 const PARTS: usize = 16;
-/// Accounts of one part that are kept as they are, 12,288 in all: a kilobyte each. Further ones are packed, and cost half a
-/// microsecond more with each log-in.
-const WHOLE: usize = 768;
+/// Accounts of one part that are kept as they are, 2,048 in all: more than a kilobyte each. Further ones are packed, and
+/// cost half a microsecond more with each log-in.
+const WHOLE: usize = 128;
 
 /// What a name leads to.
 pub(super) enum Looked {

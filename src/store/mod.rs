@@ -128,6 +128,14 @@ impl Backend {
         }
     }
 
+    /// Readers look up single rows and lists of a page: 256 KiB of the file in memory each, where SQLite takes 2 MiB.
+    const fn for_readers(self) -> &'static [&'static str] {
+        match self {
+            Self::Sqlite => &["pragma cache_size = -256"],
+            Self::Postgres => &[],
+        }
+    }
+
     const fn writers(self) -> u32 {
         match self {
             Self::Sqlite => 1,
@@ -146,9 +154,9 @@ impl Store {
         sqlx::any::install_default_drivers();
         let backend = Backend::of(url).ok_or(StoreError::Url)?;
         let keys = Arc::new(Keys { ring, entropy });
-        let pool = connect(backend, url, backend.writers()).await?;
+        let pool = connect(backend, url, backend.writers(), &[]).await?;
         migrate::run(&pool, backend).await?;
-        let reader = Reader { pool: connect(backend, url, READERS).await?, keys };
+        let reader = Reader { pool: connect(backend, url, READERS, backend.for_readers()).await?, keys };
         let store = Store { pool, backend, reader };
         migrate::check_key(&store, now).await?;
         Ok(store)
@@ -226,7 +234,7 @@ impl Tx {
     }
 }
 
-async fn connect(backend: Backend, url: &str, connections: u32) -> Result<AnyPool> {
+async fn connect(backend: Backend, url: &str, connections: u32, besides: &'static [&'static str]) -> Result<AnyPool> {
     let options: AnyConnectOptions = match backend {
         Backend::Sqlite if !url.contains('?') => format!("{url}?mode=rwc").parse()?,
         Backend::Sqlite | Backend::Postgres => url.parse()?,
@@ -234,7 +242,7 @@ async fn connect(backend: Backend, url: &str, connections: u32) -> Result<AnyPoo
     let pool = AnyPoolOptions::new().max_connections(connections).acquire_timeout(ACQUIRE).after_connect(
         move |connection, _| {
             Box::pin(async move {
-                for statement in prelude(backend) {
+                for statement in prelude(backend).iter().chain(besides) {
                     connection.execute(*statement).await?;
                 }
                 Ok(())
