@@ -4,7 +4,7 @@
 help:
 	@echo 'make run    build and start the server; it makes its configuration and key at the first start'
 	@echo 'make test   install what the tests need, then check format, lints, tests and documentation'
-	@echo 'make bench  measure'
+	@echo 'make bench  measure beside FreeRADIUS; ARGS="log-ins --rounds 3" for a part of it (docs/performance.md)'
 	@echo 'make flood  measure what floods do to good log-ins'
 	@echo 'make fuzz   fuzz every target for ten minutes (docs/fuzzing.md)'
 
@@ -26,7 +26,8 @@ test:
 	RUSTDOCFLAGS='-D warnings' cargo doc --no-deps
 
 bench:
-	cargo bench --bench radius
+	scripts/test-deps bench
+	cargo bench --bench radius -- $(ARGS)
 
 flood:
 	cargo bench --bench flood

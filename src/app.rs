@@ -120,13 +120,15 @@ impl App {
     }
 }
 
+/// The sockets, and the addresses in the order of the configuration.
 fn listen(addresses: &[SocketAddr], key: &str) -> anyhow::Result<(Vec<Listener>, Vec<SocketAddr>)> {
-    let mut listeners = Vec::new();
+    let (mut listeners, mut bound) = (Vec::new(), Vec::new());
     for address in addresses {
-        let listener = Listener::bind(*address).with_context(|| format!("[radius] {key}: {address} cannot be used"))?;
-        listeners.push(listener);
+        let each =
+            Listener::bind_each(*address).with_context(|| format!("[radius] {key}: {address} cannot be used"))?;
+        bound.extend(each.first().map(Listener::local_addr));
+        listeners.extend(each);
     }
-    let bound = listeners.iter().map(Listener::local_addr).collect();
     Ok((listeners, bound))
 }
 

@@ -27,12 +27,8 @@ use crate::domain::router::Router;
 use crate::domain::session::Admission;
 use crate::store::StoreError;
 use crate::store::account::Entry;
-use crate::store::attempt::{Attempt, Verdict};
+use crate::store::attempt::Verdict;
 
-/// Attempts that wait to be written; above it they are counted as lost, never waited for.
-pub(super) const ATTEMPTS: usize = 16_384;
-/// Attempts in one transaction.
-const ATTEMPT_GROUP: usize = 512;
 /// Errands (knocks, replaced connections) that wait; above it a knock is lost and the next redial knocks again.
 pub(super) const ERRANDS: usize = 1_024;
 /// Lost errands are told of once in this time: a flood must not fill the log.
@@ -238,43 +234,6 @@ impl Gate {
         answer
     }
 
-    pub(super) fn write_attempt(
-        &self,
-        request: &Request,
-        found: &Found,
-        (verdict, reason): (Verdict, Option<&'static str>),
-        session: Option<SessionId>,
-    ) {
-        if !self.tempo.admits(request.nas.router, &request.user_name, request.arrived) {
-            self.metrics.attempts_lost.inc();
-            return;
-        }
-        let known = match found {
-            Found::Account(known) => Some(known),
-            Found::Nobody => None,
-        };
-        let attempt = Attempt {
-            at: request.arrived,
-            router: request.nas.router,
-            nas_address: request.nas.address,
-            nas_identifier: request.nas.identifier.clone(),
-            nas_ip: request.nas_ip,
-            server: request.server,
-            user_name: request.user_name.clone(),
-            account: known.map(|known| known.entry.account.id),
-            user: known.and_then(|known| known.entry.account.user),
-            session,
-            station: request.station.clone(),
-            method: request.proof.as_ref().map_or("none", |proof| proof.method()),
-            verdict,
-            reason,
-            acct_session_id: request.acct_session_id.clone(),
-        };
-        if self.attempts.sender.try_send(attempt).is_err() {
-            self.metrics.attempts_lost.inc();
-        }
-    }
-
     fn judge(&self, request: &Request, router: &Router, found: &Found, by: By<'_>) -> Judged {
         let reject = |reason| Judged::Answer(Answer::Reject(reason));
         let services = || self.directory.habits(request.nas.router).services;
@@ -449,34 +408,6 @@ impl Gate {
                 tracing::error!(%error, "a knock, a lock or a replaced connection could not be written; the next redial asks again");
             }
         }
-    }
-
-    /// Writes the attempts in groups, behind the replies.
-    pub(super) async fn write_attempts(self: Arc<Self>, cancel: CancellationToken) {
-        let Some(mut attempts) = self.attempts.take() else { return };
-        let mut group = Vec::with_capacity(ATTEMPT_GROUP);
-        loop {
-            tokio::select! {
-                biased;
-                count = attempts.recv_many(&mut group, ATTEMPT_GROUP) => if count == 0 { return },
-                // Biased: what waits is written before the end.
-                () = cancel.cancelled() => return,
-            }
-            if let Err(error) = written(|| self.write_attempt_group(&group)).await {
-                self.metrics.attempts_lost.inc_by(u64::try_from(group.len()).unwrap_or(u64::MAX));
-                tracing::error!(%error, lost = group.len(), "log-in attempts could not be written");
-            }
-            group.clear();
-        }
-    }
-
-    async fn write_attempt_group(&self, group: &[Attempt]) -> Result<(), StoreError> {
-        let mut tx = self.store.begin().await?;
-        for attempt in group {
-            tx.add_attempt(attempt).await?;
-        }
-        tx.commit(self.now()).await?;
-        Ok(())
     }
 }
 

@@ -3,7 +3,7 @@
 //! What arrives while a commit runs shares the next one. What the sessions must hear of is marked in the rows themselves
 //! (`fresh`), so a crash between the commit and the reaction loses no question.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Gate;
 use super::class::Class;
-use super::directory::Found;
+use super::directory::{Found, Known};
 use crate::clock::Timestamp;
 use crate::domain::account::candidates;
 use crate::domain::connection::{Record, Report, Via, reboot_digit};
@@ -28,6 +28,8 @@ use crate::store::{Noun, StoreError, Tx};
 pub(super) const RECORDS: usize = 8_192;
 /// Records in one transaction.
 const GROUP: usize = 256;
+/// Sessions whose accounts are remembered, 2 MB of them; all are forgotten when there are more.
+const OWNERS: usize = 65_536;
 
 /// How long the records of a group that failed are tried alone: a bad record fails at once, a database that is away
 /// takes seconds for each.
@@ -55,13 +57,24 @@ pub(super) struct Queued {
     done: oneshot::Sender<()>,
 }
 
-/// What the writer remembers of boxes, to spare statements.
+/// What the writer remembers, to spare statements.
 #[derive(Default)]
 struct Remembered {
     digits: HashMap<NasId, char>,
     servers: HashMap<NasId, IpAddr>,
+    /// Whose sessions they are; that never changes.
+    owners: HashMap<SessionId, AccountId>,
     /// The Starts of the group being written: their slots are free once it is committed.
     started: Vec<(AccountId, String)>,
+}
+
+/// What is to be booked together: records of different connections.
+#[derive(Default)]
+struct Together<'a> {
+    bookings: Vec<Booking<'a>>,
+    connections: HashSet<(NasId, &'a str)>,
+    /// Connections that were heard of, on routers where a lease stands for each.
+    leased: Vec<(NasId, &'a str)>,
 }
 
 impl Gate {
@@ -73,6 +86,11 @@ impl Gate {
         let (done, committed) = oneshot::channel();
         self.records.sender.try_send(Queued { notice, done }).map_err(|_| Full)?;
         Ok(committed)
+    }
+
+    /// Whether routers wait for the commit of what they reported.
+    pub(super) fn has_records_waiting(&self) -> bool {
+        self.records.sender.capacity() < RECORDS
     }
 
     /// Writes the queue in groups.
@@ -140,15 +158,18 @@ impl Gate {
 
     async fn commit_group(&self, group: &[Queued], remembered: &mut Remembered) -> Result<(), StoreError> {
         let mut tx = self.store.begin().await?;
+        let mut together = Together::default();
         for queued in group {
             match &queued.notice {
-                Notice::Connection(record) => self.book(&mut tx, record, remembered).await?,
+                Notice::Connection(record) => self.book(&mut tx, record, &mut together, remembered).await?,
                 Notice::NasOn(key, at) | Notice::NasOff(key, at) => {
+                    self.book_together(&mut tx, &mut together).await?;
                     let nas = self.nas_of(&mut tx, key).await?;
                     tx.end_all_of(nas, *at, *at).await?;
                 }
             }
         }
+        self.book_together(&mut tx, &mut together).await?;
         let committed = tx.commit(self.now()).await?;
         self.metrics.record_groups.inc();
         self.after(&committed);
@@ -159,7 +180,14 @@ impl Gate {
         Ok(())
     }
 
-    async fn book(&self, tx: &mut Tx, record: &Record, remembered: &mut Remembered) -> Result<(), StoreError> {
+    /// Adds a record to what is booked together; what was there is booked before it if their order counts.
+    async fn book<'a>(
+        &self,
+        tx: &mut Tx,
+        record: &'a Record,
+        together: &mut Together<'a>,
+        remembered: &mut Remembered,
+    ) -> Result<(), StoreError> {
         let routers = self.directory.routers();
         let router = routers.router(record.nas.router);
         if (record.via, router.map(|router| router.scheme)) == (Via::Radius, Some(Scheme::Api)) {
@@ -172,37 +200,57 @@ impl Gate {
         {
             tx.mark_server(nas, server).await?;
         }
-        self.notice_reboot(tx, nas, record, remembered).await?;
-        let account = self.owner_of(tx, record).await?;
+        if let Some(digit) = new_digit(nas, record, remembered) {
+            self.book_together(tx, together).await?;
+            notice_reboot(tx, nas, record, digit).await?;
+            remembered.digits.insert(nas, digit);
+        }
+        let class = record.class.as_ref().and_then(|class| Class::read(class, &self.class_key));
+        let account = self.owner_of(tx, record, class, remembered).await?;
         if let (Some(account), Report::Start | Report::Interim) = (account, record.report) {
             remembered.started.push((account, record.acct_session_id.clone()));
         }
         let (session, class) = match (record.via, account) {
-            (Via::Radius, account) => self.claim(record, account),
+            (Via::Radius, account) => claim(class, account),
             // Where the router decides by itself, the name alone tells whose connection it is.
             (Via::Api, Some(account)) => (tx.open_session(account).await?.map(|open| open.id), ClassSeen::Ours),
             (Via::Api, None) => (None, ClassSeen::None),
         };
-        tx.book(&Booking { record, nas, account, session, class }).await?;
+        if !together.connections.insert((nas, &record.acct_session_id)) {
+            self.book_together(tx, together).await?;
+            together.connections.insert((nas, &record.acct_session_id));
+        }
+        together.bookings.push(Booking { record, nas, account, session, class });
         let leases = router.map(|router| router.leases);
         if (record.report, leases) == (Report::Interim, Some(Leases::On)) {
-            tx.renew_lease(nas, &record.acct_session_id, self.now()).await?;
+            together.leased.push((nas, &record.acct_session_id));
         }
+        Ok(())
+    }
+
+    async fn book_together(&self, tx: &mut Tx, together: &mut Together<'_>) -> Result<(), StoreError> {
+        tx.book_all(&together.bookings).await?;
+        for (nas, acct_session_id) in &together.leased {
+            tx.renew_lease(*nas, acct_session_id, self.now()).await?;
+        }
+        *together = Together::default();
         Ok(())
     }
 
     /// Whose connection it is: by its name, unless a Class of ours knows better. After an EAP log-in a router may go on
     /// calling a person what their client gave as its identity: Windows gives its address, and any other name may stand
     /// there too. What counts is whom we let in.
-    async fn owner_of(&self, tx: &mut Tx, record: &Record) -> Result<Option<AccountId>, StoreError> {
-        let class = record.class.as_ref().and_then(|class| Class::read(class, &self.class_key));
-        let known = self.directory.recall(&candidates(&record.user_name));
-        let is_of = |session| matches!(&known, Some(Found::Account(known)) if known.entry.session.as_ref().is_some_and(|open| open.id == session));
+    async fn owner_of(
+        &self,
+        tx: &mut Tx,
+        record: &Record,
+        class: Option<Class>,
+        remembered: &mut Remembered,
+    ) -> Result<Option<AccountId>, StoreError> {
         if let Some(Class::Session(session)) = class
-            && !is_of(session)
-            && let Some(session) = tx.session(session).await?
+            && let Some(owner) = self.owner_of_session(tx, record, session, remembered).await?
         {
-            return Ok(Some(session.account));
+            return Ok(Some(owner));
         }
         let named = self.account_of(tx, &record.user_name).await?;
         match class {
@@ -211,37 +259,28 @@ impl Gate {
         }
     }
 
-    /// The session that the Class of a record names, and whether it is ours.
-    fn claim(&self, record: &Record, account: Option<AccountId>) -> (Option<SessionId>, ClassSeen) {
-        match record.class.as_ref().and_then(|class| Class::read(class, &self.class_key)) {
-            Some(Class::Session(session)) => (Some(session), ClassSeen::Ours),
-            Some(Class::Machine(of)) if Some(of) == account => (None, ClassSeen::Ours),
-            Some(Class::Machine(_)) | None => (None, ClassSeen::None),
-        }
-    }
-
-    /// A Start with another reboot digit than before: the older connections of the box are gone.
-    async fn notice_reboot(
+    async fn owner_of_session(
         &self,
         tx: &mut Tx,
-        nas: NasId,
         record: &Record,
+        session: SessionId,
         remembered: &mut Remembered,
-    ) -> Result<(), StoreError> {
-        if record.report != Report::Start || !record.delay.is_zero() {
-            return Ok(());
+    ) -> Result<Option<AccountId>, StoreError> {
+        if let Some(owner) = remembered.owners.get(&session) {
+            return Ok(Some(*owner));
         }
-        let Some(digit) = reboot_digit(&record.acct_session_id) else { return Ok(()) };
-        if remembered.digits.get(&nas) == Some(&digit) {
-            return Ok(());
+        let is_its = |known: &Known| known.entry.session.as_ref().is_some_and(|open| open.id == session);
+        let owner = match self.directory.recall(&candidates(&record.user_name)) {
+            Some(Found::Account(known)) if is_its(&known) => Some(known.entry.account.id),
+            Some(_) | None => tx.session(session).await?.map(|session| session.account),
+        };
+        if let Some(owner) = owner {
+            if remembered.owners.len() >= OWNERS {
+                remembered.owners.clear();
+            }
+            remembered.owners.insert(session, owner);
         }
-        let before = tx.swap_reboot_digit(nas, digit).await?;
-        if before.is_some_and(|before| before != digit) {
-            let count = tx.end_all_of(nas, record.started(), record.arrived).await?;
-            tracing::info!(nas = %record.nas.address, count, "the router was rebooted: its older connections are closed");
-        }
-        remembered.digits.insert(nas, digit);
-        Ok(())
+        Ok(owner)
     }
 
     async fn nas_of(&self, tx: &mut Tx, key: &NasKey) -> Result<NasId, StoreError> {
@@ -319,6 +358,33 @@ impl Gate {
             }
         }
     }
+}
+
+/// The session that the Class of a record names, and whether it is ours.
+fn claim(class: Option<Class>, account: Option<AccountId>) -> (Option<SessionId>, ClassSeen) {
+    match class {
+        Some(Class::Session(session)) => (Some(session), ClassSeen::Ours),
+        Some(Class::Machine(of)) if Some(of) == account => (None, ClassSeen::Ours),
+        Some(Class::Machine(_)) | None => (None, ClassSeen::None),
+    }
+}
+
+/// The reboot digit of a Start, if it is not the one that is remembered of its box.
+fn new_digit(nas: NasId, record: &Record, remembered: &Remembered) -> Option<char> {
+    if record.report != Report::Start || !record.delay.is_zero() {
+        return None;
+    }
+    reboot_digit(&record.acct_session_id).filter(|digit| remembered.digits.get(&nas) != Some(digit))
+}
+
+/// A Start with another reboot digit than before: the older connections of the box are gone.
+async fn notice_reboot(tx: &mut Tx, nas: NasId, record: &Record, digit: char) -> Result<(), StoreError> {
+    let before = tx.swap_reboot_digit(nas, digit).await?;
+    if before.is_some_and(|before| before != digit) {
+        let count = tx.end_all_of(nas, record.started(), record.arrived).await?;
+        tracing::info!(nas = %record.nas.address, count, "the router was rebooted: its older connections are closed");
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Gate;
 use super::hold::Holds;
+use super::shelf::{Looked, Shelf};
 use crate::domain::attribute::ReplyAttributes;
 use crate::domain::habits::Habits;
 use crate::domain::id::{AccountId, GroupId, RouterId};
@@ -27,8 +28,8 @@ use crate::domain::setting::Level;
 use crate::store::account::Entry;
 use crate::store::{Change, Committed, Noun, Reader, StoreError};
 
-/// Accounts in memory; above it the least used ones are read again.
-const ENTRIES: u64 = 200_000;
+/// Accounts in memory, about half a kilobyte each; above it some are read again.
+const ENTRIES: usize = 200_000;
 /// Names of no account in memory.
 const UNKNOWN_NAMES: u64 = 10_000;
 /// How often the changes are read.
@@ -45,6 +46,8 @@ pub struct Known {
     pub entry: Entry,
     /// What holds for it.
     pub policy: Arc<Policy>,
+    /// By which memory knows it again.
+    pub(super) stamp: u64,
 }
 
 /// What a name leads to.
@@ -137,8 +140,7 @@ struct Settings {
 /// The caches.
 pub struct Directory {
     reader: Reader,
-    entries: Cache<AccountId, Arc<Known>>,
-    names: Cache<String, AccountId>,
+    shelf: Shelf,
     unknown: Cache<String, i64>,
     routers: ArcSwap<RouterTable>,
     settings: ArcSwap<Settings>,
@@ -187,8 +189,7 @@ impl Directory {
         let started = Instant::now();
         let seen = reader.last_change().await?;
         let directory = Directory {
-            entries: Cache::new(ENTRIES),
-            names: Cache::new(ENTRIES),
+            shelf: Shelf::new(ENTRIES),
             unknown: Cache::new(UNKNOWN_NAMES),
             routers: ArcSwap::from_pointee(read_routers(&reader).await?),
             settings: ArcSwap::from_pointee(read_settings(&reader).await?),
@@ -235,12 +236,11 @@ impl Directory {
             return None;
         }
         for name in names {
-            if let Some(id) = self.names.get(name) {
-                let known = self.entries.get(&id)?;
-                return (known.entry.name_key == *name).then_some(Found::Account(known));
-            }
-            if !self.unknown.contains_key(name) {
-                return None;
+            match self.shelf.find(name) {
+                Looked::Here(known) => return Some(Found::Account(known)),
+                Looked::Gone => return None,
+                Looked::Never if self.unknown.contains_key(name) => {}
+                Looked::Never => return None,
             }
         }
         Some(Found::Nobody)
@@ -274,20 +274,19 @@ impl Directory {
     pub async fn read(&self, id: AccountId) -> Result<Option<Arc<Known>>, StoreError> {
         let settings = self.current_settings().await?;
         let Some(mut entry) = self.reader.entry(id).await? else {
-            self.entries.invalidate(&id);
+            self.shelf.take_away(id);
             return Ok(None);
         };
         self.share_attributes(&mut entry);
         let policy = settings.policy_of(&entry)?;
-        let known = Arc::new(Known { entry, policy });
+        let known = Arc::new(Known { entry, policy, stamp: self.shelf.stamp() });
         let recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
         let as_of = known.entry.as_of.min(settings.as_of);
         let outdated = recent.outdates(known.entry.as_of, Noun::Account, Some(id.0))
             || recent.outdates(settings.as_of, Noun::Setting, None)
             || as_of < recent.floor;
         if !outdated {
-            self.names.insert(known.entry.name_key.clone(), id);
-            self.entries.insert(id, known.clone());
+            self.shelf.put(known.clone());
         }
         Ok(Some(known))
     }
@@ -307,6 +306,9 @@ impl Directory {
 
     /// Whether `known` is still what memory holds: nothing that it says was changed by a commit seen here.
     pub fn is_current(&self, known: &Arc<Known>) -> bool {
+        if self.shelf.holds(known) {
+            return true;
+        }
         let recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
         !recent.outdates(known.entry.as_of, Noun::Account, Some(known.entry.account.id.0))
     }
@@ -361,13 +363,13 @@ impl Directory {
     fn drop_entry(&self, change: Change) {
         match change.noun {
             Noun::Account => {
-                self.entries.invalidate(&AccountId(change.id));
+                self.shelf.drop_one(AccountId(change.id));
                 self.unknown.invalidate_all();
                 self.holds.wake(AccountId(change.id));
             }
             // Both are read again as a whole by the poll; until then accounts go to the database.
             Noun::Setting => {
-                self.entries.invalidate_all();
+                self.shelf.drop_all();
                 self.holds.wake_all();
             }
             Noun::Router | Noun::Guess | Noun::Work => {}
@@ -399,7 +401,7 @@ impl Directory {
             self.settings.store(Arc::new(read_settings(&self.reader).await?));
             // With a group goes what was said of its accounts.
             self.said.lock().unwrap_or_else(PoisonError::into_inner).clear();
-            self.entries.invalidate_all();
+            self.shelf.drop_all();
         }
         if nouns.contains(&Noun::Router) {
             self.routers.store(Arc::new(read_routers(&self.reader).await?));
@@ -427,7 +429,7 @@ impl Directory {
         let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
         recent.changes.clear();
         recent.floor = recent.floor.max(last);
-        self.entries.invalidate_all();
+        self.shelf.drop_all();
         self.unknown.invalidate_all();
         self.holds.wake_all();
         vec![Noun::Account, Noun::Setting, Noun::Router, Noun::Guess, Noun::Work]

@@ -28,6 +28,11 @@ use crate::text::{Arg, one_line};
 const LOOK_AGAIN: Duration = Duration::from_secs(30);
 /// What could not be done is tried again after this.
 const TRY_AGAIN: Duration = Duration::from_secs(5);
+/// Accounts that hear of their connections in one transaction: on SQLite nobody else writes meanwhile.
+const HEARD_AT_ONCE: usize = 8;
+/// While records wait for their commit they have this long to themselves before the next accounts hear: routers wait for
+/// them, and send them again.
+const RECORDS_FIRST: Duration = Duration::from_millis(20);
 /// The role of the instance that keeps the due times.
 const ROLE: &str = "lifecycle";
 
@@ -69,27 +74,38 @@ impl Gate {
         let accounts = tx.fresh_accounts().await?;
         drop(tx);
         let mut failed = 0;
-        for account in accounts {
-            let done = written(|| self.hear_one(account)).await;
-            failed += missed("an account cannot hear of its connections", account, done);
+        for some in accounts.chunks(HEARD_AT_ONCE) {
+            if self.has_records_waiting() {
+                tokio::time::sleep(RECORDS_FIRST).await;
+            }
+            if some.len() > 1 && self.hear_some(some).await.is_ok() {
+                continue;
+            }
+            // Each alone: what cannot be heard of one keeps no other back.
+            for account in some {
+                let done = written(|| self.hear_some(std::slice::from_ref(account))).await;
+                failed += missed("an account cannot hear of its connections", *account, done);
+            }
         }
         Ok(failed)
     }
 
-    async fn hear_one(&self, account: Option<AccountId>) -> Result<(), StoreError> {
+    async fn hear_some(&self, accounts: &[Option<AccountId>]) -> Result<(), StoreError> {
         let mut tx = self.store.begin().await?;
         let mut ended = Ended::default();
-        let case = match account {
-            Some(account) => self.case(&mut tx, account).await?,
-            None => None,
-        };
-        match case {
-            Some(mut case) => {
-                self.hear(&mut tx, &mut case, &mut ended).await?;
-                // What hangs on its connections on routers is looked at, whatever its session makes of them.
-                self.settle_wants(&mut tx, case.entry.account.id).await?;
+        for account in accounts {
+            let case = match account {
+                Some(account) => self.case(&mut tx, *account).await?,
+                None => None,
+            };
+            match case {
+                Some(mut case) => {
+                    self.hear(&mut tx, &mut case, &mut ended).await?;
+                    // What hangs on its connections on routers is looked at, whatever its session makes of them.
+                    self.settle_wants(&mut tx, case.entry.account.id).await?;
+                }
+                None => self.hear_nobodys(&mut tx, *account).await?,
             }
-            None => self.hear_nobodys(&mut tx, account).await?,
         }
         self.commit(tx, ended).await?;
         Ok(())

@@ -8,6 +8,7 @@ pub mod access;
 pub mod accounting;
 mod admin;
 mod answer;
+mod attempts;
 pub mod bulk;
 mod class;
 mod compare;
@@ -25,6 +26,7 @@ mod letter;
 mod lifecycle;
 pub mod login;
 mod order;
+mod packed;
 mod patience;
 mod person;
 pub mod ports;
@@ -34,6 +36,7 @@ mod refused;
 pub mod router_api;
 pub mod router_script;
 mod session;
+mod shelf;
 mod slots;
 mod stranger;
 mod sweep;
@@ -239,7 +242,7 @@ impl Gate {
             radsec: radsec::Radsec::default(),
             unanswered: unanswered::Table::default(),
             errands: Queue::new(access::ERRANDS),
-            attempts: Queue::new(access::ATTEMPTS),
+            attempts: Queue::new(attempts::ATTEMPTS),
             tempo: tempo::Tempo::default(),
             errands_lost_at: AtomicI64::new(0),
             records: Queue::new(accounting::RECORDS),

@@ -54,19 +54,18 @@ pub(super) enum Way {
 }
 
 impl Call {
-    async fn send(&self, reply: &[u8]) {
+    async fn send(&self, reply: &Arc<[u8]>) {
         self.send_by(&self.way, reply).await;
     }
 
-    async fn send_by(&self, way: &Way, reply: &[u8]) {
+    async fn send_by(&self, way: &Way, reply: &Arc<[u8]>) {
         tracing::trace!(to = %self.ends.from, "sent {}", Logged(reply));
         let (ends, sent) = match way {
             Way::Udp(listener, ends) => (*ends, listener.send(reply, *ends).await),
             Way::Radsec(back) => (self.ends, back.send(reply)),
         };
         if let Err(error) = sent {
-            tracing::debug!(to = %ends.from, from = ?ends.to, %error, "a reply was not sent");
-            self.server.dismiss(Dropped::NotSent, ends);
+            self.server.not_sent(ends, &error);
         }
     }
 
@@ -94,7 +93,7 @@ impl Call {
         }
     }
 
-    async fn repeat(&self, reply: &[u8]) {
+    async fn repeat(&self, reply: &Arc<[u8]>) {
         self.server.gate.metrics().duplicates.inc();
         self.send(reply).await;
     }
@@ -119,7 +118,7 @@ impl Call {
             return Err(Dropped::MissingMessageAuthenticator);
         }
         let reply = self.asked.alive(port.alive(), &self.peer.secret).map_err(too_long)?;
-        self.send(&reply).await;
+        self.send(&reply.into()).await;
         Ok(())
     }
 

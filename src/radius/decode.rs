@@ -172,7 +172,10 @@ fn user_name(packet: &Packet<'_>) -> Result<Vec<u8>, Undecodable> {
 /// An attribute as text, whatever its octets are; NUL, which PostgreSQL does not store, is replaced too. Empty is none.
 fn text(packet: &Packet<'_>, kind: AttributeType) -> Option<String> {
     let value = packet.first(kind).filter(|value| !value.is_empty())?;
-    Some(String::from_utf8_lossy(value).replace('\0', "\u{fffd}"))
+    match std::str::from_utf8(value) {
+        Ok(text) if !value.contains(&0) => Some(text.to_owned()),
+        Ok(_) | Err(_) => Some(String::from_utf8_lossy(value).replace('\0', "\u{fffd}")),
+    }
 }
 
 fn nas_ip(packet: &Packet<'_>) -> Option<IpAddr> {

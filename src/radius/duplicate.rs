@@ -4,6 +4,7 @@
 //! all sockets, so a copy may come through another of them: the answer goes the way that the newest copy came, which is
 //! `W` here. No clock and no I/O: the time is an argument.
 
+use std::collections::hash_map::Entry as MapEntry;
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -20,6 +21,10 @@ const LIFE: Duration = Duration::from_secs(60);
 const SHARDS: usize = 16;
 /// Sources (address and port) in one part; each has at most 256 requests, by their identifiers. 16,384 in all.
 const SOURCES: usize = 1_024;
+/// How many others of its part may be put behind a source before it is put last again, though it is heard of all the time.
+const BEHIND: u64 = SOURCES as u64 / 4;
+/// How often a part looks for silent sources.
+const LOOK: Duration = Duration::from_secs(1);
 /// Requests in one part: 131,072 in all, about 60 MB at their fullest.
 const REQUESTS: usize = 8_192;
 
@@ -61,10 +66,12 @@ pub(super) struct Duplicates<W> {
 
 struct Shard<W> {
     sources: HashMap<SocketAddr, Source<W>>,
-    /// The sources in the order in which they were last heard of.
+    /// The sources, about in the order in which they were last heard of: one moves only once [`BEHIND`] others stand
+    /// behind it, or when silent ones are looked for.
     order: BTreeMap<u64, SocketAddr>,
     next: u64,
     requests: usize,
+    looked: Option<Instant>,
 }
 
 struct Source<W> {
@@ -91,7 +98,7 @@ enum State<W> {
 
 impl<W> Default for Shard<W> {
     fn default() -> Self {
-        Self { sources: HashMap::new(), order: BTreeMap::new(), next: 0, requests: 0 }
+        Self { sources: HashMap::new(), order: BTreeMap::new(), next: 0, requests: 0, looked: None }
     }
 }
 
@@ -135,8 +142,18 @@ impl<W> Shard<W> {
     fn see(&mut self, key: &Key, way: impl FnOnce() -> W, now: Instant) -> Seen {
         self.expire(now);
         self.touch(key.source, now);
-        let known = self.sources.get_mut(&key.source).and_then(|source| source.requests.get_mut(&key.identifier));
-        if let Some(entry) = known.filter(|entry| entry.authenticator == key.authenticator) {
+        let Some(source) = self.sources.get_mut(&key.source) else { return Seen::New };
+        let new = Entry { authenticator: key.authenticator, state: State::InFlight { newest: None } };
+        let entry = match source.requests.entry(key.identifier) {
+            MapEntry::Vacant(place) => {
+                place.insert(new);
+                self.requests += 1;
+                self.make_room();
+                return Seen::New;
+            }
+            MapEntry::Occupied(place) => place.into_mut(),
+        };
+        if entry.authenticator == key.authenticator {
             match &mut entry.state {
                 State::InFlight { newest } => {
                     *newest = Some(way());
@@ -148,29 +165,24 @@ impl<W> Shard<W> {
                 State::Answered { .. } => {}
             }
         }
-        self.put(key);
+        *entry = new;
         Seen::New
     }
 
-    fn put(&mut self, key: &Key) {
-        let Some(source) = self.sources.get_mut(&key.source) else { return };
-        let entry = Entry { authenticator: key.authenticator, state: State::InFlight { newest: None } };
-        if source.requests.insert(key.identifier, entry).is_none() {
-            self.requests += 1;
-        }
+    fn make_room(&mut self) {
         while self.requests > REQUESTS && self.order.len() > 1 {
             self.drop_oldest();
         }
     }
 
     fn answer(&mut self, key: &Key, answered: Answered, now: Instant) -> Option<W> {
-        let entry = self.sources.get_mut(&key.source)?.requests.get_mut(&key.identifier)?;
+        let source = self.sources.get_mut(&key.source)?;
+        let entry = source.requests.get_mut(&key.identifier)?;
         if entry.authenticator != key.authenticator {
             return None;
         }
-        let before = std::mem::replace(&mut entry.state, State::Answered { at: now, answered });
-        self.touch(key.source, now);
-        match before {
+        source.heard = now;
+        match std::mem::replace(&mut entry.state, State::Answered { at: now, answered }) {
             State::InFlight { newest } => newest,
             State::Answered { .. } => None,
         }
@@ -187,36 +199,48 @@ impl<W> Shard<W> {
 
     /// The source was heard of: it leaves last. A new one makes room for itself.
     fn touch(&mut self, address: SocketAddr, now: Instant) {
-        let place = self.next;
-        self.next += 1;
         match self.sources.get_mut(&address) {
             Some(source) => {
-                self.order.remove(&source.place);
-                source.place = place;
                 source.heard = now;
+                if self.next - source.place > BEHIND {
+                    self.put_last(address);
+                }
             }
             None => {
                 while self.sources.len() >= SOURCES {
                     self.drop_oldest();
                 }
-                self.sources.insert(address, Source { requests: HashMap::new(), place, heard: now });
+                self.sources.insert(address, Source { requests: HashMap::new(), place: self.next, heard: now });
+                self.order.insert(self.next, address);
+                self.next += 1;
             }
         }
-        self.order.insert(place, address);
+    }
+
+    fn put_last(&mut self, address: SocketAddr) {
+        let Some(source) = self.sources.get_mut(&address) else { return };
+        self.order.remove(&source.place);
+        source.place = self.next;
+        self.order.insert(self.next, address);
+        self.next += 1;
     }
 
     /// Lets go of the sources that were silent for a life-time; one that still waits for an answer stays.
     fn expire(&mut self, now: Instant) {
-        while let Some((_, address)) = self.order.first_key_value() {
+        if self.looked.is_some_and(|looked| now.saturating_duration_since(looked) < LOOK) {
+            return;
+        }
+        self.looked = Some(now);
+        let end = self.next;
+        while let Some((place, address)) = self.order.first_key_value() {
             let address = *address;
-            let Some(source) = self.sources.get(&address) else { return };
-            if now.saturating_duration_since(source.heard) < LIFE {
-                return;
-            }
-            if source.requests.values().any(|entry| matches!(entry.state, State::InFlight { .. })) {
-                self.touch(address, now);
-            } else {
+            let Some(source) = self.sources.get(&address).filter(|_| *place < end) else { return };
+            let is_silent = now.saturating_duration_since(source.heard) >= LIFE;
+            let waits = || source.requests.values().any(|entry| matches!(entry.state, State::InFlight { .. }));
+            if is_silent && !waits() {
                 self.drop_oldest();
+            } else {
+                self.put_last(address);
             }
         }
     }

@@ -3,17 +3,27 @@
 
 use std::io::{self, IoSliceMut};
 use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use quinn_udp::{BATCH_SIZE, RecvMeta, Transmit, UdpSockRef, UdpSocketState};
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::io::Interest;
 use tokio::net::UdpSocket;
 
 /// What the kernel keeps while we are busy: about 3,000 requests of RouterOS at its bookkeeping of 700 octets each. It
 /// gives what `net.core.rmem_max` allows.
 const RECEIVE_BUFFER_BYTES: usize = 4 << 20;
+/// Less than this loses requests when many come at once.
+const RECEIVE_BUFFER_LEAST_BYTES: usize = 1 << 20;
 /// The most that one buffer can be given: a datagram, or several of one sender that the kernel has put together.
 const DATAGRAMS_MAX_BYTES: usize = 1 << 16;
+/// Octets of IPv6 and UDP before what a datagram holds.
+const HEADERS_MAX_BYTES: usize = 48;
+
+/// Sockets of one address at most. More tasks than that find no work: a request costs some microseconds.
+const SOCKETS_MAX: usize = 8;
+/// The longest replies that leave several in one system call: no link is too narrow for them.
+const TOGETHER_MAX_BYTES: usize = 1_200;
 
 /// A bound socket.
 #[derive(Debug)]
@@ -21,6 +31,23 @@ pub struct Listener {
     socket: UdpSocket,
     state: UdpSocketState,
     address: SocketAddr,
+    held_back: Mutex<HeldBack>,
+}
+
+/// Replies that wait until a whole batch is answered. There are never more than a batch has datagrams, and what tasks
+/// answer meanwhile.
+#[derive(Debug, Default)]
+struct HeldBack {
+    holds: bool,
+    replies: Vec<(Arc<[u8]>, Ends)>,
+}
+
+/// Replies to one place that leave together: as long as the first, but for the last (UDP_SEGMENT).
+struct Together {
+    ends: Ends,
+    bytes: Vec<u8>,
+    segment: usize,
+    count: usize,
 }
 
 /// The two ends of a datagram.
@@ -46,9 +73,33 @@ impl Listener {
     /// # Errors
     /// The address is in use or not ours.
     pub fn bind(address: SocketAddr) -> io::Result<Self> {
+        Self::bind_as(address, Sharing::Alone)
+    }
+
+    /// Binds a socket for each processor to one address; the kernel gives each sender to one of them.
+    ///
+    /// # Errors
+    /// As [`Listener::bind`].
+    pub fn bind_each(address: SocketAddr) -> io::Result<Vec<Self>> {
+        let count = std::thread::available_parallelism().map_or(1, usize::from).min(SOCKETS_MAX);
+        // Shared addresses would let a second server in, and the kernel would give it half of the routers.
+        let alone = Self::bind(address)?;
+        alone.tell_of_small_buffer();
+        if count == 1 || !cfg!(target_os = "linux") {
+            return Ok(vec![alone]);
+        }
+        let address = alone.address;
+        drop(alone);
+        (0..count).map(|_| Self::bind_as(address, Sharing::Shared)).collect()
+    }
+
+    fn bind_as(address: SocketAddr, sharing: Sharing) -> io::Result<Self> {
         let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
         if address.is_ipv6() {
             socket.set_only_v6(true)?;
+        }
+        if sharing == Sharing::Shared {
+            socket.set_reuse_port(true)?;
         }
         socket.set_recv_buffer_size(RECEIVE_BUFFER_BYTES)?;
         socket.set_nonblocking(true)?;
@@ -56,7 +107,15 @@ impl Listener {
         let socket = UdpSocket::from_std(socket.into())?;
         let state = UdpSocketState::new(UdpSockRef::from(&socket))?;
         let address = socket.local_addr()?;
-        Ok(Self { socket, state, address })
+        Ok(Self { socket, state, address, held_back: Mutex::default() })
+    }
+
+    fn tell_of_small_buffer(&self) {
+        let given = SockRef::from(&self.socket).recv_buffer_size().unwrap_or(RECEIVE_BUFFER_LEAST_BYTES);
+        if given < RECEIVE_BUFFER_LEAST_BYTES {
+            let hint = "requests are lost when many routers dial at once: set net.core.rmem_max to 4194304";
+            tracing::warn!(address = %self.address, given, hint, "the system gives a small receive buffer");
+        }
     }
 
     /// Where it listens.
@@ -67,8 +126,7 @@ impl Listener {
     /// Waits for datagrams and takes as many as there are, up to a batch.
     pub(super) async fn receive(&self, batch: &mut Batch) -> io::Result<()> {
         batch.count = 0;
-        let mut buffers = Vec::with_capacity(BATCH_SIZE);
-        buffers.extend(batch.bytes.chunks_mut(DATAGRAMS_MAX_BYTES).map(IoSliceMut::new));
+        let mut buffers = buffers_of(&mut batch.bytes);
         let metas = &mut batch.metas;
         let receive = || self.state.recv(UdpSockRef::from(&self.socket), &mut buffers, metas);
         batch.count = self.socket.async_io(Interest::READABLE, receive).await?;
@@ -78,21 +136,97 @@ impl Listener {
     /// Takes what is there now, up to a batch; whether there was anything. A failure is the next [`Self::receive`]'s.
     pub(super) fn receive_now(&self, batch: &mut Batch) -> bool {
         batch.count = 0;
-        let mut buffers = Vec::with_capacity(BATCH_SIZE);
-        buffers.extend(batch.bytes.chunks_mut(DATAGRAMS_MAX_BYTES).map(IoSliceMut::new));
+        let mut buffers = buffers_of(&mut batch.bytes);
         let metas = &mut batch.metas;
         let receive = || self.state.recv(UdpSockRef::from(&self.socket), &mut buffers, metas);
         batch.count = self.socket.try_io(Interest::READABLE, receive).unwrap_or(0);
         batch.count > 0
     }
 
-    /// Sends a reply back the way its request came.
-    pub(super) async fn send(&self, reply: &[u8], ends: Ends) -> io::Result<()> {
-        let transmit =
-            Transmit { destination: ends.from, ecn: None, contents: reply, segment_size: None, src_ip: ends.to };
+    /// From now on replies wait for [`Listener::let_go`].
+    pub(super) fn hold_back(&self) {
+        self.held_back().holds = true;
+    }
+
+    /// Sends the replies that were held back, those to one place together; gives those that could not be sent.
+    pub(super) async fn let_go(&self) -> Vec<(Ends, io::Error)> {
+        let replies = {
+            let mut held_back = self.held_back();
+            held_back.holds = false;
+            std::mem::take(&mut held_back.replies)
+        };
+        let mut failed = Vec::new();
+        for together in put_together(replies, self.state.max_gso_segments()) {
+            let segment = (together.count > 1).then_some(together.segment);
+            if let Err(error) = self.transmit(&together.bytes, segment, together.ends).await {
+                failed.push((together.ends, error));
+            }
+        }
+        failed
+    }
+
+    /// Sends a reply back the way its request came: at once, or with the others that are held back.
+    pub(super) async fn send(&self, reply: &Arc<[u8]>, ends: Ends) -> io::Result<()> {
+        {
+            let mut held_back = self.held_back();
+            if held_back.holds {
+                held_back.replies.push((reply.clone(), ends));
+                return Ok(());
+            }
+        }
+        self.transmit(reply, None, ends).await
+    }
+
+    async fn transmit(&self, contents: &[u8], segment_size: Option<usize>, ends: Ends) -> io::Result<()> {
+        let transmit = Transmit { destination: ends.from, ecn: None, contents, segment_size, src_ip: ends.to };
         let send = || self.state.try_send(UdpSockRef::from(&self.socket), &transmit);
         self.socket.async_io(Interest::WRITABLE, send).await
     }
+
+    fn held_back(&self) -> MutexGuard<'_, HeldBack> {
+        self.held_back.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Whether others may be bound to the same address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Sharing {
+    Alone,
+    Shared,
+}
+
+/// Replies to one place in the order in which they were made, at most so many in one.
+fn put_together(replies: Vec<(Arc<[u8]>, Ends)>, segments_max: usize) -> Vec<Together> {
+    let mut all: Vec<Together> = Vec::new();
+    for (reply, ends) in replies {
+        let fits = |together: &&mut Together| together.ends == ends;
+        // The newest of the place: an older one is full, or ended with a shorter reply.
+        match all.iter_mut().rev().find(fits).filter(|together| together.takes(&reply, segments_max)) {
+            Some(together) => {
+                together.bytes.extend_from_slice(&reply);
+                together.count += 1;
+            }
+            None => all.push(Together { ends, bytes: reply.to_vec(), segment: reply.len(), count: 1 }),
+        }
+    }
+    all
+}
+
+impl Together {
+    fn takes(&self, reply: &[u8], segments_max: usize) -> bool {
+        let has_whole_segments = self.bytes.len() == self.segment * self.count;
+        has_whole_segments
+            && self.count < segments_max
+            && self.segment <= TOGETHER_MAX_BYTES
+            && reply.len() <= self.segment
+            && self.bytes.len() + reply.len() < DATAGRAMS_MAX_BYTES - HEADERS_MAX_BYTES
+    }
+}
+
+/// A batch's octets as the places that datagrams are received into.
+fn buffers_of(bytes: &mut [u8]) -> [IoSliceMut<'_>; BATCH_SIZE] {
+    let mut places = bytes.chunks_mut(DATAGRAMS_MAX_BYTES);
+    std::array::from_fn(|_| IoSliceMut::new(places.next().unwrap_or_default()))
 }
 
 impl Batch {
@@ -149,10 +283,63 @@ mod tests {
         let received: Vec<_> = batch.datagrams().collect();
         let ends = Ends { from: client.local_addr().unwrap(), to: Some(listener.local_addr().ip()) };
         assert_eq!(received, [(&b"hello"[..], ends)]);
-        listener.send(b"and back", ends).await.unwrap();
-        let mut buffer = [0; 16];
+        listener.send(&reply(b"and back"), ends).await.unwrap();
+        assert_eq!(next(&client, &listener).await, b"and back");
+    }
+
+    #[tokio::test]
+    async fn what_is_held_back_leaves_datagram_by_datagram_in_its_order() {
+        let listener = Listener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let client = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let ends = Ends { from: client.local_addr().unwrap(), to: Some(listener.local_addr().ip()) };
+        listener.hold_back();
+        let texts: [&[u8]; 6] = [b"first", b"other", b"end", b"again", b"the longest", b"short"];
+        for text in texts {
+            listener.send(&reply(text), ends).await.unwrap();
+        }
+        assert!(listener.let_go().await.is_empty());
+        listener.send(&reply(b"at once"), ends).await.unwrap();
+        for text in texts.into_iter().chain([&b"at once"[..]]) {
+            assert_eq!(next(&client, &listener).await, text);
+        }
+    }
+
+    #[test]
+    fn replies_to_one_place_are_put_together_while_they_are_as_long() {
+        let place = |port| Ends { from: SocketAddr::from(([192, 0, 2, 1], port)), to: None };
+        let shapes = |replies: &[(&[u8], u16)], most| {
+            let replies = replies.iter().map(|(text, port)| (reply(text), place(*port))).collect();
+            let shape = |together: &Together| (together.ends.from.port(), together.segment, together.count);
+            put_together(replies, most).iter().map(shape).collect::<Vec<_>>()
+        };
+        let (long, short) = (&[1; 40][..], &[2; 30][..]);
+        assert_eq!(shapes(&[(long, 1), (long, 2), (long, 1), (short, 1)], 64), [(1, 40, 3), (2, 40, 1)]);
+        // A shorter one is the last, a longer one begins anew.
+        assert_eq!(shapes(&[(short, 1), (long, 1), (short, 1), (short, 1)], 64), [(1, 30, 1), (1, 40, 2), (1, 30, 1)]);
+        assert_eq!(shapes(&[(long, 1), (long, 1), (long, 1)], 2), [(1, 40, 2), (1, 40, 1)]);
+        assert_eq!(shapes(&[(long, 1), (long, 1)], 1), [(1, 40, 1), (1, 40, 1)]);
+        // What a narrow link would have to break leaves alone.
+        assert_eq!(shapes(&[(&[1; 1_300], 1), (&[1; 1_300], 1)], 64), [(1, 1_300, 1), (1, 1_300, 1)]);
+    }
+
+    #[tokio::test]
+    async fn a_shared_address_is_still_taken_for_another_server() {
+        let ours = Listener::bind_each("127.0.0.1:0".parse().unwrap()).unwrap();
+        let address = ours[0].local_addr();
+        assert!(ours.iter().all(|listener| listener.local_addr() == address));
+        assert_eq!(Listener::bind_each(address).unwrap_err().kind(), io::ErrorKind::AddrInUse);
+    }
+
+    fn reply(text: &[u8]) -> Arc<[u8]> {
+        text.into()
+    }
+
+    /// The next datagram, which must come from the listener.
+    async fn next(client: &UdpSocket, listener: &Listener) -> Vec<u8> {
+        let mut buffer = [0; 64];
         let (length, from) = client.recv_from(&mut buffer).await.unwrap();
-        assert_eq!((&buffer[..length], from), (&b"and back"[..], listener.local_addr()));
+        assert_eq!(from, listener.local_addr());
+        buffer[..length].to_vec()
     }
 
     #[tokio::test]

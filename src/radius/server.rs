@@ -5,6 +5,7 @@
 //! a limit.
 
 use std::collections::HashMap;
+use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -137,6 +138,7 @@ async fn receive(server: Arc<Server>, listener: Arc<Listener>, port: Port) {
             tokio::time::sleep(PAUSE).await;
             continue;
         }
+        listener.hold_back();
         if batch.is_full() {
             serve_in_turn(&server, &listener, port, &mut batch).await;
         } else {
@@ -147,6 +149,7 @@ async fn receive(server: Arc<Server>, listener: Arc<Listener>, port: Port) {
                 }
             }
         }
+        let_go(&server, &listener).await;
         // Others have their turn, however fast the next batch is there.
         tokio::task::coop::consume_budget().await;
     }
@@ -162,6 +165,8 @@ async fn serve_in_turn(server: &Arc<Server>, listener: &Arc<Listener>, port: Por
         handle(server, listener, port, peer, (&datagram, ends)).await;
         served = served.wrapping_add(1);
         if served.is_multiple_of(TURN) {
+            let_go(server, listener).await;
+            listener.hold_back();
             for _ in 0..BATCHES {
                 if !listener.receive_now(batch) {
                     break;
@@ -170,6 +175,13 @@ async fn serve_in_turn(server: &Arc<Server>, listener: &Arc<Listener>, port: Por
             }
             tokio::task::coop::consume_budget().await;
         }
+    }
+}
+
+/// Sends the replies that were held back for a batch.
+async fn let_go(server: &Server, listener: &Listener) {
+    for (ends, error) in listener.let_go().await {
+        server.not_sent(ends, &error);
     }
 }
 
@@ -286,6 +298,12 @@ impl Server {
         let of_router = share.try_acquire_owned().map_err(|_| Dropped::Busy)?;
         let of_all = self.logins.clone().try_acquire_owned().map_err(|_| Dropped::Busy)?;
         Ok([of_router, of_all])
+    }
+
+    /// A reply did not leave this machine.
+    pub(super) fn not_sent(&self, ends: Ends, error: &io::Error) {
+        tracing::debug!(to = %ends.from, from = ?ends.to, %error, "a reply was not sent");
+        self.dismiss(Dropped::NotSent, ends);
     }
 
     /// Runs what waits for the database, in its place; when the server stops it may end what it began.

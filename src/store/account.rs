@@ -1,6 +1,6 @@
 //! Accounts in SQL, their sealed passwords, and everything that the door of an account needs.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use sqlx::AnyConnection;
 use sqlx::any::AnyRow;
@@ -19,11 +19,14 @@ use crate::domain::session::Session;
 use crate::domain::user::User;
 use crate::secret::Secret;
 
+/// Shared by the accounts that have none.
+static NO_ATTRIBUTES: LazyLock<Arc<ReplyAttributes>> = LazyLock::new(Arc::default);
+
 const PASSWORD: &str = "sealed_password";
 const NT_HASH: &str = "sealed_nt_hash";
 
 /// What a dial of an account is decided by, read at one time.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
     /// All changes up to this number are in it.
     pub as_of: i64,
@@ -185,7 +188,8 @@ async fn entry(sql: &mut AnyConnection, keys: &Keys, id: AccountId) -> Result<Op
     };
     let session = session::open_of(&mut *sql, id).await?;
     let open = connection::open_of(&mut *sql, id).await?;
-    let attributes = Arc::new(attribute::of_account(&mut *sql, id, account.group).await?);
+    let attributes = attribute::of_account(&mut *sql, id, account.group).await?;
+    let attributes = if attributes.is_empty() { NO_ATTRIBUTES.clone() } else { Arc::new(attributes) };
     let rules = rule::of_account(&mut *sql, id).await?.into_iter().map(|rule| rule.router).collect();
     let name_key = Fields::of("accounts", &row).text("name_key")?;
     Ok(Some(Entry { as_of, account, name_key, credential, user, session, open, rules, attributes }))

@@ -1,9 +1,11 @@
 //! Log-in attempts in SQL: verdict and reason of each, written in groups behind the replies.
 
 use std::net::IpAddr;
+use std::sync::LazyLock;
 
 use super::error::Result;
 use super::field::{Fields, each};
+use super::rows::{Rows, Written};
 use super::{LIST_ROWS, Reader, Tx};
 use crate::clock::Timestamp;
 use crate::domain::id::{AccountId, NasId, RouterId, SessionId, UserId};
@@ -121,6 +123,14 @@ pub struct LostStart {
     pub user_name: Vec<u8>,
 }
 
+static ADD: Written = LazyLock::new(|| {
+    Rows::new(
+        "insert into attempts (at, router_id, nas_address, nas_identifier, nas_ip, server_address, user_name, account_id,
+         user_id, session_id, station, method, verdict, reason, acct_session_id) values {rows}",
+        "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    )
+});
+
 /// Accepts that are looked at to find the one that a connection came of: boxes behind one router count alike.
 const SAME_NUMBER: i64 = 64;
 
@@ -164,28 +174,34 @@ impl Tx {
     /// # Errors
     /// The database does not answer.
     pub async fn add_attempt(&mut self, attempt: &Attempt) -> Result<()> {
-        sqlx::query(
-            "insert into attempts (at, router_id, nas_address, nas_identifier, nas_ip, server_address, user_name, account_id,
-             user_id, session_id, station, method, verdict, reason, acct_session_id)
-             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
-        )
-        .bind(attempt.at.millis())
-        .bind(attempt.router.0)
-        .bind(attempt.nas_address.to_string())
-        .bind(&attempt.nas_identifier)
-        .bind(attempt.nas_ip.map(|address| address.to_string()))
-        .bind(attempt.server.map(|address| address.to_string()))
-        .bind(&attempt.user_name)
-        .bind(attempt.account.map(|account| account.0))
-        .bind(attempt.user.map(|user| user.0))
-        .bind(attempt.session.map(|session| session.0))
-        .bind(&attempt.station)
-        .bind(attempt.method)
-        .bind(attempt.verdict.word())
-        .bind(attempt.reason)
-        .bind(&attempt.acct_session_id)
-        .execute(self.sql())
-        .await?;
+        self.add_attempts(std::slice::from_ref(attempt)).await
+    }
+
+    /// Writes attempts.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn add_attempts(&mut self, attempts: &[Attempt]) -> Result<()> {
+        for (statement, portion) in ADD.portions(self.backend, attempts) {
+            let add = portion.iter().fold(sqlx::query(statement), |add, attempt| {
+                add.bind(attempt.at.millis())
+                    .bind(attempt.router.0)
+                    .bind(attempt.nas_address.to_string())
+                    .bind(&attempt.nas_identifier)
+                    .bind(attempt.nas_ip.map(|address| address.to_string()))
+                    .bind(attempt.server.map(|address| address.to_string()))
+                    .bind(&attempt.user_name)
+                    .bind(attempt.account.map(|account| account.0))
+                    .bind(attempt.user.map(|user| user.0))
+                    .bind(attempt.session.map(|session| session.0))
+                    .bind(&attempt.station)
+                    .bind(attempt.method)
+                    .bind(attempt.verdict.word())
+                    .bind(attempt.reason)
+                    .bind(&attempt.acct_session_id)
+            });
+            add.execute(self.sql()).await?;
+        }
         Ok(())
     }
 

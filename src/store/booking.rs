@@ -2,12 +2,13 @@
 
 use std::net::IpAddr;
 
+use super::books::tunnel_of;
 use super::connection::{ClassSeen, Connection, LOST, read};
 use super::error::Result;
 use super::field::each;
 use super::{Noun, Tx};
 use crate::clock::Timestamp;
-use crate::domain::connection::{Authentic, Record, Report, SAME_START};
+use crate::domain::connection::{Record, Report, SAME_START};
 use crate::domain::id::{AccountId, NasId, SessionId};
 
 /// A record with what the gate knows of it.
@@ -36,38 +37,23 @@ impl Tx {
             Some(known) => Some(known),
             None => self.known_elsewhere(booking).await?,
         };
-        let Some(known) = known else { return self.open_connection(booking).await };
+        let Some(known) = known else { return self.open_all(&[booking]).await };
         match (booking.record.report, known.ended_at, known.cause.as_deref()) {
-            (Report::Start | Report::Interim, None, _) => self.renew(booking, &known).await,
+            (Report::Start | Report::Interim, None, _) => self.renew(booking, known).await,
             // What was concluded, not reported, may have been wrong: two boxes behind one address and name look like a
             // box that is rebooted again and again.
-            (Report::Interim, Some(_), Some(LOST | "gone" | "reboot")) => self.reopen(booking, &known).await,
+            (Report::Interim, Some(_), Some(LOST | "gone" | "reboot")) => self.reopen(booking, known).await,
             (Report::Start | Report::Interim, Some(_), _) => Ok(()),
-            (Report::Stop(cause), None, _) => self.close(booking, &known, cause).await,
-            (Report::Stop(cause), Some(_), Some(LOST)) => self.close_lost(booking, &known, cause).await,
-            (Report::Stop(_), Some(_), _) => self.count(booking, &known).await,
+            (Report::Stop(_), None, _) => self.close(booking, known).await,
+            (Report::Stop(cause), Some(_), Some(LOST)) => self.close_lost(booking, known, cause).await,
+            (Report::Stop(_), Some(_), _) => self.count(booking, known).await,
         }
     }
 
     /// The connection a record belongs to: same box and Acct-Session-Id, and a start within [`SAME_START`].
     async fn known(&mut self, booking: &Booking<'_>) -> Result<Option<Connection>> {
-        let started = booking.record.started();
-        let rows = sqlx::query(
-            "select id, nas_id, router_id, acct_session_id, user_name, account_id, session_id, station, nas_ip, framed_ip,
-             authentic, classed, started_at, seen_at, presence, presence_at, kept, input_octets, output_octets, input_packets,
-             output_packets, ended_at, cause, via, runs_until from connections
-             where nas_id = $1 and acct_session_id = $2 and (ended_at is null or (started_at >= $3 and started_at <= $4))
-             order by case when ended_at is null then 0 else 1 end, started_at desc limit 1",
-        )
-        .bind(booking.nas.0)
-        .bind(&booking.record.acct_session_id)
-        .bind((started - SAME_START).millis())
-        .bind((started + SAME_START).millis())
-        .fetch_all(self.sql())
-        .await?;
-        let Some(found) = rows.first().map(read).transpose()? else { return Ok(None) };
-        let apart = found.started_at.since(started).max(started.since(found.started_at));
-        if found.ended_at.is_none() && apart > SAME_START {
+        let Some(found) = self.known_of(std::slice::from_ref(booking)).await?.remove(&0) else { return Ok(None) };
+        if found.is_other_than(booking) {
             // The router uses the id again: the Stop of the older connection never came, and what was to end there has.
             self.end_connection(&found, LOST, booking.record.arrived).await?;
             self.settle_cut(found.nas, &found.acct_session_id, "proven", booking.record.arrived).await?;
@@ -126,65 +112,15 @@ impl Tx {
         Ok(())
     }
 
-    async fn open_connection(&mut self, booking: &Booking<'_>) -> Result<()> {
-        let record = booking.record;
-        let (ended_at, cause) = match record.report {
-            Report::Start | Report::Interim => (None, None),
-            Report::Stop(cause) => (Some(record.happened().millis()), Some(cause_word(cause))),
-        };
-        sqlx::query(
-            "insert into connections (nas_id, router_id, acct_session_id, user_name, account_id, session_id, station, nas_ip,
-             framed_ip, authentic, classed, started_at, seen_at, seconds, input_octets, output_octets, input_packets,
-             output_packets, fresh, ended_at, cause, via)
-             values ($1, $2, $3, $4, (select id from accounts where id = $5), (select id from sessions where id = $6), $7, $8,
-             $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22)",
-        )
-        .bind(booking.nas.0)
-        .bind(record.nas.router.0)
-        .bind(&record.acct_session_id)
-        .bind(&record.user_name)
-        .bind(booking.account.map(|account| account.0))
-        .bind(booking.session.map(|session| session.0))
-        .bind(&record.station)
-        .bind(record.nas_ip.map(|address| address.to_string()))
-        .bind(record.framed_ip.map(|address| address.to_string()))
-        .bind(if record.authentic == Authentic::Local { "local" } else { "radius" })
-        .bind(i64::from(booking.class == ClassSeen::Ours))
-        .bind(record.started().millis())
-        .bind(record.arrived.millis())
-        .bind(whole_seconds(record))
-        .bind(big(record.traffic.input_octets))
-        .bind(big(record.traffic.output_octets))
-        .bind(big(record.traffic.input_packets))
-        .bind(big(record.traffic.output_packets))
-        .bind(1_i64)
-        .bind(ended_at)
-        .bind(cause)
-        .bind(record.via.word())
-        .execute(self.sql())
-        .await?;
-        self.touch_door(booking.account);
-        Ok(())
+    /// A running connection was heard of again.
+    async fn renew(&mut self, booking: &Booking<'_>, known: Connection) -> Result<()> {
+        self.place(booking, &known).await?;
+        let heard = [(booking, known)];
+        self.count_all(&heard).await?;
+        self.look_again(&heard).await
     }
 
-    /// A running connection was heard of again. If its session is over, or it never had one (a machine's), the gate looks
-    /// at it once more (closing rule).
-    async fn renew(&mut self, booking: &Booking<'_>, known: &Connection) -> Result<()> {
-        self.count(booking, known).await?;
-        let done = sqlx::query(
-            "update connections set fresh = 1 where id = $1 and kept = 0 and fresh is null and classed = 1
-             and not exists (select 1 from sessions s where s.id = connections.session_id and s.ended_at is null)",
-        )
-        .bind(known.id.0)
-        .execute(self.sql())
-        .await?;
-        if done.rows_affected() > 0 {
-            self.touch(Noun::Work, 0);
-        }
-        Ok(())
-    }
-
-    async fn reopen(&mut self, booking: &Booking<'_>, known: &Connection) -> Result<()> {
+    async fn reopen(&mut self, booking: &Booking<'_>, known: Connection) -> Result<()> {
         sqlx::query("update connections set ended_at = null, cause = null, fresh = 1 where id = $1")
             .bind(known.id.0)
             .execute(self.sql())
@@ -193,14 +129,15 @@ impl Tx {
         self.count(booking, known).await
     }
 
-    async fn close(&mut self, booking: &Booking<'_>, known: &Connection, cause: Option<u32>) -> Result<()> {
-        self.count(booking, known).await?;
-        self.end_connection(known, &cause_word(cause), booking.record.happened()).await
+    async fn close(&mut self, booking: &Booking<'_>, known: Connection) -> Result<()> {
+        self.place(booking, &known).await?;
+        let heard = [(booking, known)];
+        self.count_all(&heard).await?;
+        self.close_all(&heard).await
     }
 
     /// What was taken for lost is reported as down: its session hears of a real end.
-    async fn close_lost(&mut self, booking: &Booking<'_>, known: &Connection, cause: Option<u32>) -> Result<()> {
-        self.count(booking, known).await?;
+    async fn close_lost(&mut self, booking: &Booking<'_>, known: Connection, cause: Option<u32>) -> Result<()> {
         sqlx::query("update connections set ended_at = $1, cause = $2, fresh = 1 where id = $3")
             .bind(booking.record.happened().max(known.started_at).millis())
             .bind(cause_word(cause))
@@ -208,40 +145,24 @@ impl Tx {
             .execute(self.sql())
             .await?;
         self.touch_door(known.account);
-        Ok(())
+        self.count(booking, known).await
     }
 
-    async fn count(&mut self, booking: &Booking<'_>, known: &Connection) -> Result<()> {
-        let record = booking.record;
-        if let Some(address) = record.framed_ip.filter(|address| Some(*address) != known.framed_ip) {
-            self.place_tunnel(known, address).await?;
+    async fn count(&mut self, booking: &Booking<'_>, known: Connection) -> Result<()> {
+        self.place(booking, &known).await?;
+        self.count_all(&[(booking, known)]).await
+    }
+
+    async fn place(&mut self, booking: &Booking<'_>, known: &Connection) -> Result<()> {
+        match tunnel_of(booking, known) {
+            Some(address) => self.place_tunnel(known, address).await,
+            None => Ok(()),
         }
-        // Counters only grow: a packet that was delayed on its way does not turn them back.
-        sqlx::query(
-            "update connections set
-             seen_at = case when seen_at < $1 then $1 else seen_at end,
-             seconds = case when seconds < $2 then $2 else seconds end,
-             input_octets = case when input_octets < $3 then $3 else input_octets end,
-             output_octets = case when output_octets < $4 then $4 else output_octets end,
-             input_packets = case when input_packets < $5 then $5 else input_packets end,
-             output_packets = case when output_packets < $6 then $6 else output_packets end
-             where id = $7",
-        )
-        .bind(record.arrived.millis())
-        .bind(whole_seconds(record))
-        .bind(big(record.traffic.input_octets))
-        .bind(big(record.traffic.output_octets))
-        .bind(big(record.traffic.input_packets))
-        .bind(big(record.traffic.output_packets))
-        .bind(known.id.0)
-        .execute(self.sql())
-        .await?;
-        Ok(())
     }
 
     /// The tunnel address of a running connection becomes known, or is another one now: what hangs on it is looked at
     /// again.
-    async fn place_tunnel(&mut self, known: &Connection, address: IpAddr) -> Result<()> {
+    pub(super) async fn place_tunnel(&mut self, known: &Connection, address: IpAddr) -> Result<()> {
         sqlx::query("update connections set framed_ip = $1, fresh = 1 where id = $2")
             .bind(address.to_string())
             .bind(known.id.0)
@@ -291,7 +212,7 @@ impl Tx {
         Ok(connections.len())
     }
 
-    fn touch_door(&mut self, account: Option<AccountId>) {
+    pub(super) fn touch_door(&mut self, account: Option<AccountId>) {
         if let Some(account) = account {
             self.touch(Noun::Account, account.0);
         }
@@ -299,14 +220,14 @@ impl Tx {
     }
 }
 
-fn cause_word(cause: Option<u32>) -> String {
+pub(super) fn cause_word(cause: Option<u32>) -> String {
     cause.map_or_else(|| "unknown".to_owned(), |cause| cause.to_string())
 }
 
-fn whole_seconds(record: &Record) -> i64 {
+pub(super) fn whole_seconds(record: &Record) -> i64 {
     i64::try_from(record.lasted.as_secs()).unwrap_or(i64::MAX)
 }
 
-fn big(count: u64) -> i64 {
+pub(super) fn big(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }

@@ -3,11 +3,14 @@
 //! The sequence number comes from one row that is updated last in each transaction: whoever comes second waits for the
 //! first to commit, so a reader that has seen number n has seen all before it.
 
+use std::sync::LazyLock;
+
 use sqlx::AnyConnection;
 
 use super::error::Result;
 use super::field::{Fields, each};
-use super::{Reader, Tx};
+use super::rows::{Rows, Written};
+use super::{Backend, Reader, Tx};
 use crate::clock::Timestamp;
 
 /// The most rows of `changes` that one poll reads.
@@ -73,7 +76,15 @@ pub struct Changes {
     pub rows: Option<Vec<(i64, Change)>>,
 }
 
-pub(super) async fn write(sql: &mut AnyConnection, changes: &[Change], now: Timestamp) -> Result<i64> {
+static ADD: Written =
+    LazyLock::new(|| Rows::new("insert into changes (seq, noun, id, at) values {rows}", "(?, ?, ?, ?)"));
+
+pub(super) async fn write(
+    sql: &mut AnyConnection,
+    backend: Backend,
+    changes: &[Change],
+    now: Timestamp,
+) -> Result<i64> {
     if changes.is_empty() {
         return Ok(0);
     }
@@ -83,14 +94,13 @@ pub(super) async fn write(sql: &mut AnyConnection, changes: &[Change], now: Time
         .fetch_one(&mut *sql)
         .await?;
     let last = Fields::of("meta", &row).int("value")?;
-    for (seq, change) in (last - count + 1..).zip(changes) {
-        sqlx::query("insert into changes (seq, noun, id, at) values ($1, $2, $3, $4)")
-            .bind(seq)
-            .bind(change.noun.word())
-            .bind(change.id)
-            .bind(now.millis())
-            .execute(&mut *sql)
-            .await?;
+    let mut seqs = last - count + 1..;
+    for (statement, portion) in ADD.portions(backend, changes) {
+        let mut add = sqlx::query(statement);
+        for (change, seq) in portion.iter().zip(&mut seqs) {
+            add = add.bind(seq).bind(change.noun.word()).bind(change.id).bind(now.millis());
+        }
+        add.execute(&mut *sql).await?;
     }
     Ok(last)
 }

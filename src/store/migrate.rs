@@ -68,6 +68,12 @@ const STEPS: &[Step] = &[
         sqlite: include_str!("../../migrations/sqlite/0010_orders.sql"),
         postgres: include_str!("../../migrations/postgres/0010_orders.sql"),
     },
+    Step {
+        version: 11,
+        name: "fewer_indexes",
+        sqlite: include_str!("../../migrations/sqlite/0011_fewer_indexes.sql"),
+        postgres: include_str!("../../migrations/postgres/0011_fewer_indexes.sql"),
+    },
 ];
 
 const CHECK: &[u8] = b"radgram";

@@ -10,6 +10,7 @@ pub mod attempt;
 pub mod attribute;
 pub mod audit;
 pub mod booking;
+mod books;
 pub mod change;
 pub mod connection;
 pub mod cut;
@@ -24,6 +25,7 @@ pub mod order;
 pub mod outbox;
 pub mod prompt;
 pub mod router;
+mod rows;
 pub mod rule;
 pub mod session;
 pub mod setting;
@@ -66,7 +68,7 @@ pub struct Reader {
 #[derive(Clone)]
 pub struct Store {
     pool: AnyPool,
-    begin: &'static str,
+    backend: Backend,
     reader: Reader,
 }
 
@@ -97,6 +99,7 @@ impl Keys {
 /// One transaction. Dropped without [`Tx::commit`], it changes nothing.
 pub struct Tx {
     inner: Transaction<'static, Any>,
+    backend: Backend,
     keys: Arc<Keys>,
     changes: Vec<Change>,
 }
@@ -119,6 +122,28 @@ impl Backend {
             _ => None,
         }
     }
+
+    const fn begin(self) -> &'static str {
+        match self {
+            Self::Sqlite => "begin immediate",
+            Self::Postgres => "begin",
+        }
+    }
+
+    /// Readers look up single rows and lists of a page: 256 KiB of the file in memory each, where SQLite takes 2 MiB.
+    const fn for_readers(self) -> &'static [&'static str] {
+        match self {
+            Self::Sqlite => &["pragma cache_size = -256"],
+            Self::Postgres => &[],
+        }
+    }
+
+    const fn writers(self) -> u32 {
+        match self {
+            Self::Sqlite => 1,
+            Self::Postgres => POSTGRES_WRITERS,
+        }
+    }
 }
 
 impl Store {
@@ -131,14 +156,10 @@ impl Store {
         sqlx::any::install_default_drivers();
         let backend = Backend::of(url).ok_or(StoreError::Url)?;
         let keys = Arc::new(Keys { ring, entropy });
-        let (begin, writers) = match backend {
-            Backend::Sqlite => ("begin immediate", 1),
-            Backend::Postgres => ("begin", POSTGRES_WRITERS),
-        };
-        let pool = connect(backend, url, writers).await?;
+        let pool = connect(backend, url, backend.writers(), &[]).await?;
         migrate::run(&pool, backend).await?;
-        let reader = Reader { pool: connect(backend, url, READERS).await?, keys };
-        let store = Store { pool, begin, reader };
+        let reader = Reader { pool: connect(backend, url, READERS, backend.for_readers()).await?, keys };
+        let store = Store { pool, backend, reader };
         migrate::check_key(&store, now).await?;
         Ok(store)
     }
@@ -153,8 +174,8 @@ impl Store {
     /// # Errors
     /// The database does not answer.
     pub async fn begin(&self) -> Result<Tx> {
-        let inner = self.pool.begin_with(self.begin).await?;
-        Ok(Tx { inner, keys: self.reader.keys.clone(), changes: Vec::new() })
+        let inner = self.pool.begin_with(self.backend.begin()).await?;
+        Ok(Tx { inner, backend: self.backend, keys: self.reader.keys.clone(), changes: Vec::new() })
     }
 
     /// Closes all connections, after what runs has ended.
@@ -209,13 +230,13 @@ impl Tx {
         let mut known = HashSet::new();
         let mut changes = std::mem::take(&mut self.changes);
         changes.retain(|change| known.insert(*change));
-        let last = change::write(&mut self.inner, &changes, now).await?;
+        let last = change::write(&mut self.inner, self.backend, &changes, now).await?;
         self.inner.commit().await?;
         Ok(Committed { last, changes })
     }
 }
 
-async fn connect(backend: Backend, url: &str, connections: u32) -> Result<AnyPool> {
+async fn connect(backend: Backend, url: &str, connections: u32, besides: &'static [&'static str]) -> Result<AnyPool> {
     let options: AnyConnectOptions = match backend {
         Backend::Sqlite if !url.contains('?') => format!("{url}?mode=rwc").parse()?,
         Backend::Sqlite | Backend::Postgres => url.parse()?,
@@ -223,7 +244,7 @@ async fn connect(backend: Backend, url: &str, connections: u32) -> Result<AnyPoo
     let pool = AnyPoolOptions::new().max_connections(connections).acquire_timeout(ACQUIRE).after_connect(
         move |connection, _| {
             Box::pin(async move {
-                for statement in prelude(backend) {
+                for statement in prelude(backend).iter().chain(besides) {
                     connection.execute(*statement).await?;
                 }
                 Ok(())

@@ -18,18 +18,21 @@ const SCRIPT: &str = r#"
 set -eu
 bin=$1
 if [ "$(id -u)" = 0 ]; then
-    exec runuser -u postgres -- bash -c "$2" bash "$bin" "$2"
+    exec runuser -u postgres -- bash -c "$2" bash "$bin" "$2" "$3"
 fi
 dir=$(mktemp -d "${TMPDIR:-/tmp}/radgram-pg-XXXXXX")
 trap '"${bin}pg_ctl" -D "$dir/data" -m immediate stop >/dev/null 2>&1 || true; rm -rf "$dir"' EXIT
 chmod 755 "$dir"
 "${bin}initdb" -D "$dir/data" -U radgram -N --auth=trust --encoding=UTF8 --locale=C >"$dir/log" 2>&1 ||
     { cat "$dir/log" >&2; exit 1; }
-options="-c listen_addresses= -c unix_socket_directories=$dir -c fsync=off -c full_page_writes=off -c max_connections=200"
+options="-c listen_addresses= -c unix_socket_directories=$dir -c max_connections=200 $3"
 "${bin}pg_ctl" -D "$dir/data" -l "$dir/log" -o "$options" -w start >/dev/null || { cat "$dir/log" >&2; exit 1; }
 echo "$dir"
 cat >/dev/null
 "#;
+
+/// What a test writes need not survive a power cut.
+const HASTY: &str = "-c fsync=off -c full_page_writes=off";
 
 /// A fresh, empty database; the cluster lives as long as any of them.
 pub struct Database {
@@ -43,11 +46,7 @@ impl Database {
         static COUNT: AtomicU32 = AtomicU32::new(1);
         let cluster = Cluster::shared();
         let name = format!("test_{}", COUNT.fetch_add(1, Ordering::Relaxed));
-        let mut connection = PgConnection::connect(&cluster.url("postgres")).await.unwrap();
-        let statement = sqlx::AssertSqlSafe(format!("create database {name}"));
-        sqlx::query(statement).execute(&mut connection).await.unwrap();
-        connection.close().await.unwrap();
-        Self { url: cluster.url(&name), _cluster: cluster }
+        Self { url: cluster.make(&name).await, _cluster: cluster }
     }
 
     /// Its address, as in the configuration.
@@ -56,7 +55,8 @@ impl Database {
     }
 }
 
-struct Cluster {
+/// A running PostgreSQL. It ends when it is dropped.
+pub struct Cluster {
     shell: Child,
     folder: String,
 }
@@ -66,15 +66,16 @@ impl Cluster {
         static SHARED: Mutex<Weak<Cluster>> = Mutex::new(Weak::new());
         let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
         shared.upgrade().unwrap_or_else(|| {
-            let cluster = Arc::new(Self::start());
+            let cluster = Arc::new(Self::start(HASTY));
             *shared = Arc::downgrade(&cluster);
             cluster
         })
     }
 
-    fn start() -> Self {
+    /// With these options besides.
+    pub fn start(options: &str) -> Self {
         let mut shell = Command::new("bash")
-            .args(["-c", SCRIPT, "bash", &programs(), SCRIPT])
+            .args(["-c", SCRIPT, "bash", &programs(), SCRIPT, options])
             .current_dir("/")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -85,6 +86,26 @@ impl Cluster {
         let folder = folder.trim().to_owned();
         assert!(!folder.is_empty(), "PostgreSQL does not start; what it said is above");
         Self { shell, folder }
+    }
+
+    /// Makes a database and gives its address, as in the configuration.
+    pub async fn make(&self, name: &str) -> String {
+        let mut connection = PgConnection::connect(&self.url("postgres")).await.unwrap();
+        let statement = sqlx::AssertSqlSafe(format!("create database {name}"));
+        sqlx::query(statement).execute(&mut connection).await.unwrap();
+        connection.close().await.unwrap();
+        self.url(name)
+    }
+
+    /// Where its socket is.
+    pub fn folder(&self) -> &str {
+        &self.folder
+    }
+
+    /// The process that all its others are children of.
+    pub fn process(&self) -> u32 {
+        let file = std::fs::read_to_string(format!("{}/data/postmaster.pid", self.folder)).unwrap();
+        file.lines().next().and_then(|line| line.trim().parse().ok()).expect("the number of a process")
     }
 
     fn url(&self, database: &str) -> String {

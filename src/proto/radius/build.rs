@@ -33,13 +33,15 @@ pub struct PacketBuilder {
     opening: Opening,
 }
 
+/// Room for most packets; longer ones grow.
+const USUAL_BYTES: usize = 512;
 /// Where the value of a leading Message-Authenticator starts.
 pub(super) const MESSAGE_AUTHENTICATOR_AT: usize = 22;
 
 impl PacketBuilder {
     /// A packet in a buffer of its own.
     pub fn new(code: Code, identifier: u8, opening: Opening) -> Self {
-        Self::reusing(Vec::with_capacity(PACKET_MAX_BYTES), code, identifier, opening)
+        Self::reusing(Vec::with_capacity(USUAL_BYTES), code, identifier, opening)
     }
 
     /// A packet in a buffer that was used before; its content is dropped, its memory kept.

@@ -1,0 +1,79 @@
+//! Statements over many rows at once: written out once for a few numbers of rows, so that each is prepared once and a
+//! group of any size takes few of them.
+
+use std::sync::LazyLock;
+
+use super::Backend;
+
+/// The numbers of rows that a statement is written out for; a group is cut into the largest that fit. The largest keeps
+/// the places of 25 columns below the 32,766 of SQLite.
+const SIZES: [usize; 5] = [128, 32, 8, 2, 1];
+
+/// A statement whose `{rows}` stands for the rows, written for each of the [`SIZES`].
+pub(super) struct Rows {
+    /// `?` for each value: SQLite looks a numbered place up in a list, and a thousand of them a thousand times.
+    sqlite: [String; SIZES.len()],
+    /// `$1`, `$2` and so on: PostgreSQL knows no other form.
+    postgres: [String; SIZES.len()],
+}
+
+/// A [`Rows`] in a static.
+pub(super) type Written = LazyLock<Rows>;
+
+impl Rows {
+    /// `row` is one row with `?` in the place of each value; nothing else in either text is a `?`.
+    pub(super) fn new(statement: &str, row: &str) -> Self {
+        let sqlite = SIZES.map(|size| statement.replace("{rows}", &vec![row; size].join(", ")));
+        let postgres = SIZES.map(|size| statement.replace("{rows}", &numbered(row, size)));
+        Self { sqlite, postgres }
+    }
+
+    /// The items in portions, each with its statement.
+    pub(super) fn portions<'i, T>(
+        &'static self,
+        backend: Backend,
+        mut items: &'i [T],
+    ) -> impl Iterator<Item = (&'static str, &'i [T])> {
+        let statements = match backend {
+            Backend::Sqlite => &self.sqlite,
+            Backend::Postgres => &self.postgres,
+        };
+        std::iter::from_fn(move || {
+            let place = SIZES.iter().position(|size| *size <= items.len())?;
+            let (portion, rest) = items.split_at(SIZES[place]);
+            items = rest;
+            Some((statements[place].as_str(), portion))
+        })
+    }
+}
+
+fn numbered(row: &str, size: usize) -> String {
+    let rows = vec![row; size].join(", ");
+    let mut pieces = rows.split('?');
+    let first = pieces.next().unwrap_or_default().to_owned();
+    (1..).zip(pieces).fold(first, |text, (place, piece)| format!("{text}${place}{piece}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    static SAID: Written = LazyLock::new(|| Rows::new("insert into said values {rows}", "(?, lower(?))"));
+
+    #[test]
+    fn places_are_written_as_each_database_wants_them() {
+        let text = |backend| SAID.portions(backend, &[7, 8]).next().unwrap().0;
+        assert_eq!(text(Backend::Sqlite), "insert into said values (?, lower(?)), (?, lower(?))");
+        assert_eq!(text(Backend::Postgres), "insert into said values ($1, lower($2)), ($3, lower($4))");
+    }
+
+    #[test]
+    fn a_group_is_cut_into_the_largest_portions_that_fit() {
+        let items: Vec<usize> = (0..300).collect();
+        let portions: Vec<&[usize]> = SAID.portions(Backend::Sqlite, &items).map(|(_, portion)| portion).collect();
+        let sizes: Vec<usize> = portions.iter().map(|portion| portion.len()).collect();
+        assert_eq!(sizes, [128, 128, 32, 8, 2, 2]);
+        assert_eq!(portions.concat(), items);
+        assert_eq!(SAID.portions(Backend::Sqlite, &items[..0]).count(), 0);
+    }
+}
