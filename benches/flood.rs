@@ -21,16 +21,16 @@ use radgram::secret::Secret;
 
 const SECRET: &str = "testing123";
 const PASSWORD: &str = "clientPass";
-/// Packets of a flood a second, and how many in one round: five seconds.
+/// Packets of a flood a second, and how many in one round: four seconds.
 const RATE: u64 = 50_000;
-const COUNT: u64 = 250_000;
+const COUNT: u64 = 200_000;
 /// Quiet and flooded moments follow one another, so that what else runs on the machine troubles both alike.
-const ROUNDS: usize = 5;
+const ROUNDS: usize = 3;
 /// Four clients, each of which logs in 100 times a second.
 const CLIENTS: u32 = 4;
 const INTERVAL: Duration = Duration::from_millis(10);
 /// How long a quiet moment is, and how long the server may catch its breath after a flood before the next.
-const QUIET: Duration = Duration::from_secs(5);
+const QUIET: Duration = Duration::from_secs(4);
 const BREATH: Duration = Duration::from_millis(1_500);
 
 #[tokio::main]
