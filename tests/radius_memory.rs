@@ -77,7 +77,8 @@ async fn a_hundred_log_ins_are_answered_from_memory() {
             let reply = client.ask(edge.auth, &request).await;
             assert_eq!(checked(&reply, &request).0, Code::ACCESS_ACCEPT);
         }
-        while edge.gate.reader().attempt_count().await.unwrap() < i64::try_from(round * LOG_INS).unwrap() {
+        // Of one name only the first of a minute are written down; the others are counted.
+        while written(&edge).await + edge.gate.metrics().attempts_lost.get() < u64::try_from(round * LOG_INS).unwrap() {
             tokio::task::yield_now().await;
         }
         others = statements.after(seen).into_iter().filter(|statement| !is_behind_the_replies(statement)).collect();
@@ -86,7 +87,11 @@ async fn a_hundred_log_ins_are_answered_from_memory() {
         }
     }
     assert!(others.is_empty(), "the log-ins of the last round asked the database: {others:#?}");
-    assert_eq!(edge.gate.metrics().attempts_lost.get(), 0);
+    assert!(written(&edge).await >= 60, "the first of a minute are written down");
+}
+
+async fn written(edge: &Edge) -> u64 {
+    edge.gate.reader().attempt_count().await.unwrap().try_into().unwrap()
 }
 
 /// The grouped write of the attempts, the poll of the changes, and this test's own count.
