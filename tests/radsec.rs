@@ -159,7 +159,8 @@ impl Peer {
     /// Whether it is served: a Status-Server is answered.
     async fn is_served(&mut self) -> bool {
         let status = status(1, &[]);
-        if self.stream.write_all(&status).await.is_err() {
+        // Without the flush it may wait inside TLS for ever.
+        if self.stream.write_all(&status).await.is_err() || self.stream.flush().await.is_err() {
             return false;
         }
         let Some(reply) = self.receive().await else { return false };
