@@ -269,9 +269,6 @@ server bench {{
         }}
     }}
     accounting {{
-        update reply {{
-            Message-Authenticator := 0x00
-        }}
         {records}
     }}
 }}

@@ -205,10 +205,11 @@ impl Reported {
     }
 }
 
-/// Whether the reply says that the record is kept.
+/// Whether the reply says that the record is kept. FreeRADIUS 3.2.1 makes a wrong Message-Authenticator in it, so it is
+/// set up to make none; one that is there must be right.
 pub fn check_kept(reply: &[u8], record: &[u8], secret: &SharedSecret) {
     let packet = Packet::parse(reply).expect("a packet");
     let authenticator = record[4..20].try_into().unwrap();
-    assert_eq!(sign::check_reply(&packet, authenticator, secret), Ok(Signature::Present));
+    sign::check_reply(&packet, authenticator, secret).expect("signed");
     assert_eq!(packet.code(), Code::ACCOUNTING_RESPONSE);
 }
