@@ -498,6 +498,13 @@ async fn what_got_no_answer_is_shown_with_its_router_and_what_to_do() {
     }
     let shown = ["192.0.2.1", "bad_message_authenticator", "<td data-label=\"Packets\">3</td>", "look at the secret"];
     viewer.get("/routers").await.assert_page(&shown);
+    // The server has heard of the router within its next look at the changes.
+    let known = async {
+        while site.gate.directory().routers().of([192, 0, 2, 1].into()).is_none() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), known).await.expect("the router is known");
     // For programs on this machine, and for nobody else.
     let json = viewer.get("/unanswered").await;
     json.assert_status(StatusCode::OK).assert_has(&["\"router\":\"office\"", "\"count\":3"]);
