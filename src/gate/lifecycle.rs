@@ -28,7 +28,8 @@ use crate::text::{Arg, one_line};
 const LOOK_AGAIN: Duration = Duration::from_secs(30);
 /// What could not be done is tried again after this.
 const TRY_AGAIN: Duration = Duration::from_secs(5);
-/// Accounts that hear of their connections in one transaction: on SQLite nobody else writes meanwhile.
+/// Accounts that hear of their connections in one transaction on SQLite, where nobody else writes meanwhile. Elsewhere it is one:
+/// who holds the rows of several, and the records of a group, in another order, would wait for each other.
 const HEARD_AT_ONCE: usize = 8;
 /// While records wait for their commit they have this long to themselves before the next accounts hear: routers wait for
 /// them, and send them again.
@@ -74,7 +75,8 @@ impl Gate {
         let accounts = tx.fresh_accounts().await?;
         drop(tx);
         let mut failed = 0;
-        for some in accounts.chunks(HEARD_AT_ONCE) {
+        let at_once = if self.store.has_one_writer() { HEARD_AT_ONCE } else { 1 };
+        for some in accounts.chunks(at_once) {
             if self.has_records_waiting() {
                 tokio::time::sleep(RECORDS_FIRST).await;
             }
