@@ -166,7 +166,6 @@ async fn serve_in_turn(server: &Arc<Server>, listener: &Arc<Listener>, port: Por
         served = served.wrapping_add(1);
         if served.is_multiple_of(TURN) {
             let_go(server, listener).await;
-            listener.hold_back();
             for _ in 0..BATCHES {
                 if !listener.receive_now(batch) {
                     break;
@@ -174,6 +173,8 @@ async fn serve_in_turn(server: &Arc<Server>, listener: &Arc<Listener>, port: Por
                 server.line_up(batch, &mut crowd);
             }
             tokio::task::coop::consume_budget().await;
+            // Only now: whoever stops the server here must not leave what is answered afterwards held back for good.
+            listener.hold_back();
         }
     }
 }
