@@ -250,7 +250,7 @@ async fn one_polls_and_the_other_takes_over_at_a_stop() {
     world.stop().await;
     world.ann.says("/help");
     world.ann.reads("The bot opens access").await;
-    assert_eq!(second.gate().bot_state(), BotState::Running);
+    until_it_is(&world, second.gate(), BotState::Running).await;
     world.ann.says("/request_vpn");
     world.ann.reads("is open until").await;
     let account = second.gate().reader().account_id("ann").await.unwrap().unwrap();
@@ -266,7 +266,7 @@ async fn the_other_takes_over_after_a_crash() {
     // What the dead one led lapses.
     world.after(Duration::from_secs(16));
     world.ann.reads("The bot opens access").await;
-    assert_eq!(second.gate().bot_state(), BotState::Running);
+    until_it_is(&world, second.gate(), BotState::Running).await;
 }
 
 async fn until_it_is(world: &World, gate: &Arc<Gate>, state: BotState) {
