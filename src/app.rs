@@ -12,6 +12,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::clock::{Clock, HeldClock};
 use crate::config::{self, Config};
+use crate::domain::id::AccountId;
 use crate::entropy::Entropy;
 use crate::gate::ports::Asker;
 use crate::gate::{BotState, Gate, Listens};
@@ -23,8 +24,9 @@ use crate::{radius, telegram, web};
 
 /// What runs is let finish this long at a stop; then it is left to the next start, which loses nothing.
 const FAREWELL: Duration = Duration::from_secs(10);
-/// Accounts read into memory at start, so that the first flood of log-ins finds it warm.
-const WARM_ACCOUNTS: i64 = 20_000;
+/// Accounts read into memory before log-ins are taken, so that the first flood finds it warm: some seconds at most. The rest
+/// follows behind the log-ins.
+const WARM_ACCOUNTS: usize = 20_000;
 
 /// A running server.
 pub struct App {
@@ -73,7 +75,7 @@ impl App {
         let clock: Arc<dyn Clock> = Arc::new(HeldClock::new(clock, crate::clock::Timestamp::from_millis(highest)));
         let gate = Gate::open(store, clock, entropy.clone()).await?;
         let (tracker, cancel) = (TaskTracker::new(), CancellationToken::new());
-        gate.directory().warm(WARM_ACCOUNTS).await?;
+        let warmed = gate.directory().warm(AccountId(0), WARM_ACCOUNTS).await?;
         gate.start(&tracker, &cancel);
         let fleet = Fleet::new(gate.clock().clone(), entropy.clone());
         gate.start_reaching(fleet.clone(), &tracker, &cancel);
@@ -93,6 +95,10 @@ impl App {
         let server = radius::serve(&gate, auth, acct, &tracker, &cancel);
         if let Some((listeners, _, tls)) = radsec {
             radius::radsec::serve(&server, listeners, tls, &lines);
+        }
+        if let Some(last) = warmed {
+            let (gate, cancel) = (gate.clone(), cancel.clone());
+            tracker.spawn(async move { cancel.run_until_cancelled(gate.directory().warm_rest(last)).await });
         }
         let web = start_web(config, &gate, &tracker, &cancel).await?;
         start_bot(config, &gate, &tracker, &cancel)?;

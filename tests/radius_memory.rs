@@ -8,6 +8,8 @@ use std::fmt;
 use std::sync::{Arc, Mutex};
 
 use edge::{Client, Edge, LOCALHOST, checked, pap};
+use radgram::domain::id::AccountId;
+use radgram::gate::directory::Found;
 use radgram::proto::radius::{Code, Opening};
 use tracing::field::{Field, Visit};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
@@ -60,7 +62,7 @@ async fn a_hundred_log_ins_are_answered_from_memory() {
     let statements = Statements::default();
     tracing_subscriber::registry().with(statements.clone()).init();
     let edge = Edge::start().await;
-    edge.gate.directory().warm(100).await.unwrap();
+    edge.gate.directory().warm(AccountId(0), 100).await.unwrap();
     let seen = statements.len();
     edge.gate.directory().read(edge.user).await.unwrap().unwrap();
     let reads_an_account = |statement: &String| statement.contains("from accounts");
@@ -88,6 +90,19 @@ async fn a_hundred_log_ins_are_answered_from_memory() {
     }
     assert!(others.is_empty(), "the log-ins of the last round asked the database: {others:#?}");
     assert!(written(&edge).await >= 60, "the first of a minute are written down");
+}
+
+#[tokio::test]
+async fn the_start_reads_the_first_accounts_and_the_rest_follows() {
+    let edge = Edge::start().await;
+    let directory = edge.gate.directory();
+    let is_known = |name: &str| matches!(directory.recall(&[name.to_owned()]), Some(Found::Account(_)));
+    let first = directory.warm(AccountId(0), 1).await.unwrap();
+    assert_eq!(first, Some(edge.user));
+    assert!(is_known("user") && !is_known("nobody"));
+    directory.warm_rest(edge.user).await;
+    assert!(is_known("user") && is_known("nobody"));
+    assert_eq!(directory.warm(edge.nobody, 1).await.unwrap(), None, "there are no more");
 }
 
 async fn written(edge: &Edge) -> u64 {

@@ -30,6 +30,8 @@ use crate::store::{Change, Committed, Noun, Reader, StoreError};
 
 /// Accounts in memory, about half a kilobyte each; above it some are read again.
 const ENTRIES: usize = 200_000;
+/// Accounts that are looked for at once while memory is filled.
+const PORTION: usize = 1_000;
 /// Names of no account in memory.
 const UNKNOWN_NAMES: u64 = 10_000;
 /// How often the changes are read.
@@ -313,19 +315,34 @@ impl Directory {
         !recent.outdates(known.entry.as_of, Noun::Account, Some(known.entry.account.id.0))
     }
 
-    /// Fills memory with accounts at start, so that a flood of log-ins finds it warm; at most `limit`.
+    /// Fills memory with at most `most` accounts after `after`, by id, so that a flood of log-ins finds it warm; gives the last of
+    /// them.
     ///
     /// # Errors
     /// The database does not answer.
-    pub async fn warm(&self, limit: i64) -> Result<usize, StoreError> {
-        let ids = self.reader.account_ids(limit).await?;
+    pub async fn warm(&self, after: AccountId, most: usize) -> Result<Option<AccountId>, StoreError> {
+        let ids = self.reader.account_ids(after, most).await?;
         for id in &ids {
             // One that cannot be read is told when it is dialled; it keeps nobody else out.
             if let Err(error) = self.read(*id).await {
                 tracing::error!(account = id.0, %error, "an account cannot be read");
             }
         }
-        Ok(ids.len())
+        Ok(ids.last().copied())
+    }
+
+    /// Goes on filling memory after `last`, with as many accounts as it keeps.
+    pub async fn warm_rest(&self, mut last: AccountId) {
+        for _ in (0..ENTRIES).step_by(PORTION) {
+            match self.warm(last, PORTION).await {
+                Ok(Some(next)) => last = next,
+                Ok(None) => return,
+                Err(error) => {
+                    tracing::warn!(%error, "not all accounts are in memory; the others are read when they are dialled");
+                    return;
+                }
+            }
+        }
     }
 
     fn remember_unknown(&self, name: &str, as_of: i64) {

@@ -273,13 +273,14 @@ impl Reader {
         of_user(&mut *self.connection().await?, user).await
     }
 
-    /// Ids of all accounts, for filling the cache at start; at most `limit`.
+    /// Ids of accounts after `after` in their order, for filling the cache; at most `most`.
     ///
     /// # Errors
     /// The database does not answer.
-    pub async fn account_ids(&self, limit: i64) -> Result<Vec<AccountId>> {
-        let rows = sqlx::query("select id from accounts order by id limit $1")
-            .bind(limit)
+    pub async fn account_ids(&self, after: AccountId, most: usize) -> Result<Vec<AccountId>> {
+        let rows = sqlx::query("select id from accounts where id > $1 order by id limit $2")
+            .bind(after.0)
+            .bind(i64::try_from(most).unwrap_or(i64::MAX))
             .fetch_all(&mut *self.connection().await?)
             .await?;
         each(&rows, |row| Fields::of("accounts", row).int("id").map(AccountId))
