@@ -30,6 +30,8 @@ const GROUP: usize = 512;
 const EACH: Duration = Duration::from_micros(500);
 /// What was left unused for so long may be written at once: 2,000 attempts. Everybody at once is written within 6 s.
 const SAVED: Duration = Duration::from_secs(1);
+/// The least rest after a group. What comes meanwhile shares a commit.
+const GATHERED: Duration = Duration::from_millis(50);
 
 /// When the writer may go on.
 struct Pace {
@@ -42,7 +44,7 @@ impl Pace {
         let saved = now.checked_sub(SAVED).unwrap_or(self.paid_until);
         let cost = EACH.saturating_mul(u32::try_from(attempts).unwrap_or(u32::MAX));
         self.paid_until = self.paid_until.max(saved) + cost;
-        self.paid_until
+        self.paid_until.max(now + GATHERED)
     }
 }
 
@@ -128,7 +130,7 @@ mod tests {
     fn a_few_are_written_at_once_and_a_flood_at_its_pace() {
         let start = Instant::now() + SAVED;
         let mut pace = Pace { paid_until: start - SAVED };
-        assert_eq!(pace.spend(GROUP, start), start - SAVED + EACH * 512, "no rest");
+        assert_eq!(pace.spend(GROUP, start), start + GATHERED, "the least rest");
         assert_eq!(pace.spend(3_488, start), start + Duration::from_secs(1));
         let later = start + Duration::from_secs(100);
         assert_eq!(pace.spend(4_000, later), later + Duration::from_secs(1), "no more is saved than that");
