@@ -6,9 +6,10 @@ use std::time::Duration;
 
 /// The unit of processor time in /proc, 100 a second on every Linux (proc(5), sysconf(_SC_CLK_TCK)).
 const TICK: Duration = Duration::from_millis(10);
-/// A process that takes less than a tick in this time does nothing more.
-const LOOK: Duration = Duration::from_millis(150);
-const LOOKS: usize = 100;
+/// A process that takes less than two ticks in this time does nothing more.
+const LOOK: Duration = Duration::from_millis(250);
+/// Two minutes: ten thousand sessions hear of their connections behind a turn of accounting.
+const LOOKS: usize = 480;
 
 /// Processor time of the processes and of all that they started, user and system.
 pub fn processor(roots: &[u32]) -> Duration {
