@@ -14,6 +14,7 @@ use crate::clock::{Clock, HeldClock};
 use crate::config::{self, Config};
 use crate::domain::id::AccountId;
 use crate::entropy::Entropy;
+use crate::gate::directory::AT_START;
 use crate::gate::ports::Asker;
 use crate::gate::{BotState, Gate, Listens};
 use crate::open::open_store;
@@ -24,10 +25,6 @@ use crate::{radius, telegram, web};
 
 /// What runs is let finish this long at a stop; then it is left to the next start, which loses nothing.
 const FAREWELL: Duration = Duration::from_secs(10);
-/// Accounts read into memory before log-ins are taken, so that the first flood finds it warm: some seconds at most. The rest
-/// follows behind the log-ins.
-const WARM_ACCOUNTS: usize = 20_000;
-
 /// A running server.
 pub struct App {
     /// The use cases.
@@ -75,7 +72,7 @@ impl App {
         let clock: Arc<dyn Clock> = Arc::new(HeldClock::new(clock, crate::clock::Timestamp::from_millis(highest)));
         let gate = Gate::open(store, clock, entropy.clone()).await?;
         let (tracker, cancel) = (TaskTracker::new(), CancellationToken::new());
-        let warmed = gate.directory().warm(AccountId(0), WARM_ACCOUNTS).await?;
+        let warmed = gate.directory().warm(AccountId(0), AT_START).await?;
         gate.start(&tracker, &cancel);
         let fleet = Fleet::new(gate.clock().clone(), entropy.clone());
         gate.start_reaching(fleet.clone(), &tracker, &cancel);

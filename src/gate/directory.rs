@@ -30,7 +30,9 @@ use crate::store::{Change, Committed, Noun, Reader, StoreError};
 
 /// Accounts in memory, about half a kilobyte each; above it some are read again.
 const ENTRIES: usize = 200_000;
-/// Accounts that are looked for at once while memory is filled.
+/// Accounts read into memory before log-ins are taken, so that the first flood finds it warm. The rest follows behind the log-ins.
+pub const AT_START: usize = 20_000;
+/// Accounts that are looked for at once while the rest is read.
 const PORTION: usize = 1_000;
 /// Names of no account in memory.
 const UNKNOWN_NAMES: u64 = 10_000;
@@ -315,30 +317,35 @@ impl Directory {
         !recent.outdates(known.entry.as_of, Noun::Account, Some(known.entry.account.id.0))
     }
 
-    /// Fills memory with at most `most` accounts after `after`, by id, so that a flood of log-ins finds it warm; gives the last of
-    /// them.
+    /// Fills memory with at most `most` accounts after `after`, by id; gives the last of them. Where the database ceases to answer
+    /// there are no more: the others are read when they are dialled.
     ///
     /// # Errors
     /// The database does not answer.
     pub async fn warm(&self, after: AccountId, most: usize) -> Result<Option<AccountId>, StoreError> {
         let ids = self.reader.account_ids(after, most).await?;
         for id in &ids {
-            // One that cannot be read is told when it is dialled; it keeps nobody else out.
-            if let Err(error) = self.read(*id).await {
-                tracing::error!(account = id.0, %error, "an account cannot be read");
+            match self.read(*id).await {
+                Ok(_) => {}
+                Err(error @ StoreError::Driver(_)) => {
+                    tracing::warn!(%error, "not all accounts are in memory");
+                    return Ok(None);
+                }
+                // One that cannot be read is told when it is dialled; it keeps nobody else out.
+                Err(error) => tracing::error!(account = id.0, %error, "an account cannot be read"),
             }
         }
         Ok(ids.last().copied())
     }
 
-    /// Goes on filling memory after `last`, with as many accounts as it keeps.
+    /// Goes on after `last`, the last of [`AT_START`], up to as many accounts as memory keeps.
     pub async fn warm_rest(&self, mut last: AccountId) {
-        for _ in (0..ENTRIES).step_by(PORTION) {
+        for _ in (AT_START..ENTRIES).step_by(PORTION) {
             match self.warm(last, PORTION).await {
                 Ok(Some(next)) => last = next,
                 Ok(None) => return,
                 Err(error) => {
-                    tracing::warn!(%error, "not all accounts are in memory; the others are read when they are dialled");
+                    tracing::warn!(%error, "not all accounts are in memory");
                     return;
                 }
             }
