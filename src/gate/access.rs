@@ -26,8 +26,8 @@ use crate::domain::policy::Policy;
 use crate::domain::router::Router;
 use crate::domain::session::Admission;
 use crate::store::StoreError;
-use crate::store::account::Entry;
 use crate::store::attempt::Verdict;
+use crate::store::entry::Entry;
 
 /// Errands (knocks, replaced connections) that wait; above it a knock is lost and the next redial knocks again.
 pub(super) const ERRANDS: usize = 1_024;

@@ -18,14 +18,14 @@ use tokio_util::sync::CancellationToken;
 
 use super::Gate;
 use super::hold::Holds;
+use super::policies::Policies;
 use super::shelf::{Looked, Shelf};
 use crate::domain::attribute::ReplyAttributes;
 use crate::domain::habits::Habits;
 use crate::domain::id::{AccountId, GroupId, RouterId};
-use crate::domain::policy::{Policy, Values};
+use crate::domain::policy::Policy;
 use crate::domain::router::{Nas, NasKey, Router, Signs};
-use crate::domain::setting::Level;
-use crate::store::account::Entry;
+use crate::store::entry::Entry;
 use crate::store::{Change, Committed, Noun, Reader, StoreError};
 
 /// Accounts in memory, about half a kilobyte each; above it some are read again.
@@ -34,6 +34,8 @@ const ENTRIES: usize = 200_000;
 pub const AT_START: usize = 20_000;
 /// Accounts that are looked for at once while the rest is read.
 const PORTION: usize = 1_000;
+/// Accounts that are read in the same statements while memory is filled.
+const AT_ONCE: usize = 128;
 /// Names of no account in memory.
 const UNKNOWN_NAMES: u64 = 10_000;
 /// How often the changes are read.
@@ -128,13 +130,10 @@ impl RouterTable {
     }
 }
 
-/// The settings, with the policy of the whole system ready.
+/// The settings, ready to be used.
 struct Settings {
     as_of: i64,
-    values: Values,
-    system: Arc<Policy>,
-    /// Of groups with values of their own: accounts without any share it.
-    groups: HashMap<GroupId, Arc<Policy>>,
+    policies: Policies,
     /// Of routers without values of their own.
     habits: Arc<Habits>,
     /// Of those with some.
@@ -231,7 +230,7 @@ impl Directory {
 
     /// What holds for the system.
     pub fn system_policy(&self) -> Arc<Policy> {
-        self.settings.load().system.clone()
+        self.settings.load().policies.system().clone()
     }
 
     /// What the names lead to, from memory alone; `None` if memory does not know or is not proven fresh.
@@ -276,23 +275,36 @@ impl Directory {
     /// # Errors
     /// The database does not answer.
     pub async fn read(&self, id: AccountId) -> Result<Option<Arc<Known>>, StoreError> {
-        let settings = self.current_settings().await?;
-        let Some(mut entry) = self.reader.entry(id).await? else {
+        let known = self.read_all(&[id]).await?.pop();
+        if known.is_none() {
             self.shelf.take_away(id);
-            return Ok(None);
-        };
-        self.share_attributes(&mut entry);
-        let policy = settings.policy_of(&entry)?;
-        let known = Arc::new(Known { entry, policy, stamp: self.shelf.stamp() });
-        let recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
-        let as_of = known.entry.as_of.min(settings.as_of);
-        let outdated = recent.outdates(known.entry.as_of, Noun::Account, Some(id.0))
-            || recent.outdates(settings.as_of, Noun::Setting, None)
-            || as_of < recent.floor;
-        if !outdated {
-            self.shelf.put(known.clone());
         }
-        Ok(Some(known))
+        Ok(known)
+    }
+
+    /// Those of the accounts that are there, as [`Directory::read`] reads one.
+    ///
+    /// # Errors
+    /// As [`Directory::read`], for one of them.
+    pub(super) async fn read_all(&self, ids: &[AccountId]) -> Result<Vec<Arc<Known>>, StoreError> {
+        let settings = self.current_settings().await?;
+        let mut all = Vec::new();
+        for mut entry in self.reader.entries(ids).await? {
+            self.share_attributes(&mut entry);
+            let policy = settings.policies.of_entry(&entry)?;
+            all.push(Arc::new(Known { entry, policy, stamp: self.shelf.stamp() }));
+        }
+        let recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        for known in &all {
+            let as_of = known.entry.as_of.min(settings.as_of);
+            let outdated = recent.outdates(known.entry.as_of, Noun::Account, Some(known.entry.account.id.0))
+                || recent.outdates(settings.as_of, Noun::Setting, None)
+                || as_of < recent.floor;
+            if !outdated {
+                self.shelf.put(known.clone());
+            }
+        }
+        Ok(all)
     }
 
     /// Thousands of accounts of a group need not hold what is said of all of them each for itself.
@@ -324,18 +336,28 @@ impl Directory {
     /// The database does not answer.
     pub async fn warm(&self, after: AccountId, most: usize) -> Result<Option<AccountId>, StoreError> {
         let ids = self.reader.account_ids(after, most).await?;
-        for id in &ids {
+        for some in ids.chunks(AT_ONCE) {
+            if self.read_all(some).await.is_err() && !self.read_each(some).await {
+                return Ok(None);
+            }
+        }
+        Ok(ids.last().copied())
+    }
+
+    /// Reads accounts one by one; gives whether the database answered. One that cannot be read is told when it is dialled; it
+    /// keeps nobody else out.
+    async fn read_each(&self, ids: &[AccountId]) -> bool {
+        for id in ids {
             match self.read(*id).await {
                 Ok(_) => {}
                 Err(error @ StoreError::Driver(_)) => {
                     tracing::warn!(%error, "not all accounts are in memory");
-                    return Ok(None);
+                    return false;
                 }
-                // One that cannot be read is told when it is dialled; it keeps nobody else out.
                 Err(error) => tracing::error!(account = id.0, %error, "an account cannot be read"),
             }
         }
-        Ok(ids.last().copied())
+        true
     }
 
     /// Goes on after `last`, the last of [`AT_START`], up to as many accounts as memory keeps.
@@ -485,46 +507,13 @@ pub(super) enum Followed {
     Changes(Vec<Noun>),
 }
 
-impl Settings {
-    fn policy_of(&self, entry: &Entry) -> Result<Arc<Policy>, StoreError> {
-        let own = [entry.account.user.map(|user| Level::User(user.0)), Some(Level::Account(entry.account.id.0))];
-        let has_own = own.into_iter().flatten().any(|level| self.values.has(level));
-        let group = entry.account.group.filter(|group| self.values.has(Level::Group(group.0)));
-        let shared = match group {
-            _ if has_own => None,
-            Some(group) => self.groups.get(&group),
-            None => Some(&self.system),
-        };
-        match shared {
-            Some(shared) => Ok(shared.clone()),
-            None => Ok(Arc::new(self.values.policy(&levels(entry))?)),
-        }
-    }
-}
-
-/// The levels that hold for an account, the nearest last.
-pub(super) fn levels(entry: &Entry) -> Vec<Level> {
-    let mut levels = vec![Level::System];
-    levels.extend(entry.account.group.map(|group| Level::Group(group.0)));
-    levels.extend(entry.account.user.map(|user| Level::User(user.0)));
-    levels.push(Level::Account(entry.account.id.0));
-    levels
-}
-
 async fn read_settings(reader: &Reader) -> Result<Settings, StoreError> {
     let as_of = reader.last_change().await?;
     let values = reader.settings().await?;
-    let system = Arc::new(values.policy(&[Level::System])?);
     let habits = Arc::new(values.habits(None)?);
     let own = |router| Ok::<_, StoreError>((router, Arc::new(values.habits(Some(router))?)));
     let own_habits = values.routers().into_iter().map(own).collect::<Result<_, _>>()?;
-    // A value that is not understood keeps out the accounts of its group, not everybody.
-    let of_group = |level| match level {
-        Level::Group(id) => Some((GroupId(id), Arc::new(values.policy(&[Level::System, level]).ok()?))),
-        Level::System | Level::User(_) | Level::Account(_) | Level::Router(_) => None,
-    };
-    let groups = values.levels().filter_map(of_group).collect();
-    Ok(Settings { as_of, values, system, groups, habits, own_habits })
+    Ok(Settings { as_of, policies: Policies::of(values)?, habits, own_habits })
 }
 
 async fn read_routers(reader: &Reader) -> Result<RouterTable, StoreError> {

@@ -1,39 +1,27 @@
-//! Due times: sessions hear of their connections, end, are reminded of; prompts lapse; what is silent is swept.
+//! Due times: sessions hear of their connections, end, are reminded of; prompts lapse.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::door::door;
 use super::letter::{Label, Question};
 use super::patience::written;
 use super::session::{Case, Ended, Outcome};
 use super::{Gate, LEAD_EVERY, next_look};
 use crate::clock::Timestamp;
-use crate::domain::access::Reason;
 use crate::domain::audit::Actor;
-use crate::domain::connection::{Authentic, Presence, Via};
+use crate::domain::connection::Presence;
 use crate::domain::id::{AccountId, ConnectionId, PromptId};
-use crate::domain::policy::OverLimit;
 use crate::domain::prompt::{Action, Kind, State as PromptState};
-use crate::domain::session::{Event, Passed, Why};
-use crate::store::alarm::Raised;
-use crate::store::connection::{ClassSeen, Connection, Kept, LOST};
+use crate::domain::session::{Event, Why};
 use crate::store::prompt::Asked;
 use crate::store::{StoreError, Tx};
-use crate::text::{Arg, one_line};
 
 /// The lifecycle looks at least this often, whatever the due times say.
 const LOOK_AGAIN: Duration = Duration::from_secs(30);
 /// What could not be done is tried again after this.
 const TRY_AGAIN: Duration = Duration::from_secs(5);
-/// Accounts that hear of their connections in one transaction on SQLite, where nobody else writes meanwhile. Elsewhere it is one:
-/// who holds the rows of several, and the records of a group, in another order, would wait for each other.
-const HEARD_AT_ONCE: usize = 8;
-/// While records wait for their commit they have this long to themselves before the next accounts hear: routers wait for
-/// them, and send them again.
-const RECORDS_FIRST: Duration = Duration::from_millis(20);
 /// The role of the instance that keeps the due times.
 const ROLE: &str = "lifecycle";
 
@@ -58,222 +46,17 @@ impl Gate {
 
     /// One round over everything that is due. What cannot be done stops nothing else: it is tried again soon.
     async fn do_what_is_due(&self, looked_at: Timestamp) -> Result<Option<Timestamp>, StoreError> {
-        let failed = self.hear_everything().await?
-            + self.end_and_remind().await?
-            + self.lapse_prompts().await?
-            + self.cut_unanswered().await?;
+        let heard = self.hear_everything().await?;
+        if heard.more {
+            self.wake.lifecycle.notify_one();
+        }
+        let failed =
+            heard.failed + self.end_and_remind().await? + self.lapse_prompts().await? + self.cut_unanswered().await?;
         let reader = self.reader();
         let due = [reader.next_due_session().await?, reader.next_due_prompt().await?, reader.next_unanswered().await?];
         let again = (failed > 0).then(|| self.now() + TRY_AGAIN);
         // What was due then has failed: it must not hide when the next one is due. What fell due since was not seen.
         Ok(due.into_iter().flatten().filter(|at| *at > looked_at).chain(again).min())
-    }
-
-    /// Every session hears of its fresh connections; gives how many could not.
-    async fn hear_everything(&self) -> Result<usize, StoreError> {
-        let mut tx = self.store.begin().await?;
-        let accounts = tx.fresh_accounts().await?;
-        drop(tx);
-        let mut failed = 0;
-        let at_once = if self.store.has_one_writer() { HEARD_AT_ONCE } else { 1 };
-        for some in accounts.chunks(at_once) {
-            if self.has_records_waiting() {
-                tokio::time::sleep(RECORDS_FIRST).await;
-            }
-            if some.len() > 1 && self.hear_some(some).await.is_ok() {
-                continue;
-            }
-            // Each alone: what cannot be heard of one keeps no other back.
-            for account in some {
-                let done = written(|| self.hear_some(std::slice::from_ref(account))).await;
-                failed += missed("an account cannot hear of its connections", *account, done);
-            }
-        }
-        Ok(failed)
-    }
-
-    async fn hear_some(&self, accounts: &[Option<AccountId>]) -> Result<(), StoreError> {
-        let mut tx = self.store.begin().await?;
-        let mut ended = Ended::default();
-        for account in accounts {
-            let case = match account {
-                Some(account) => self.case(&mut tx, *account).await?,
-                None => None,
-            };
-            match case {
-                Some(mut case) => {
-                    self.hear(&mut tx, &mut case, &mut ended).await?;
-                    // What hangs on its connections on routers is looked at, whatever its session makes of them.
-                    self.settle_wants(&mut tx, case.entry.account.id).await?;
-                }
-                None => self.hear_nobodys(&mut tx, *account).await?,
-            }
-        }
-        self.commit(tx, ended).await?;
-        Ok(())
-    }
-
-    /// The session of a case hears of the fresh connections of its account, in the order in which they were reported.
-    pub(super) async fn hear(&self, tx: &mut Tx, case: &mut Case, ended: &mut Ended) -> Result<(), StoreError> {
-        for connection in tx.fresh_connections(Some(case.entry.account.id)).await? {
-            let its_own = case.entry.session.as_ref().is_some_and(|session| Some(session.id) == connection.session);
-            if its_own {
-                self.hear_of(tx, case, &connection, ended).await?;
-            }
-            let still_its_own =
-                case.entry.session.as_ref().is_some_and(|session| Some(session.id) == connection.session);
-            if connection.ended_at.is_none() && !still_its_own {
-                self.close_or_alarm(tx, case, &connection).await?;
-            }
-            tx.mark_heard(connection.id).await?;
-        }
-        self.ask_next(tx, case).await
-    }
-
-    /// The session hears of one connection of its own.
-    async fn hear_of(
-        &self,
-        tx: &mut Tx,
-        case: &mut Case,
-        connection: &Connection,
-        ended: &mut Ended,
-    ) -> Result<(), StoreError> {
-        let id = connection.id;
-        let event = match connection.ended_at {
-            Some(_) if connection.cause.as_deref() == Some(LOST) => Event::Lost(id),
-            Some(_) => Event::Stopped(id),
-            None if self.make_room(tx, case, connection).await? == Room::None => return Ok(()),
-            None => match self.let_in_by_router(tx, case, connection, ended).await? {
-                Ok(door) => Event::Seen { connection: id, place: connection.place(), door },
-                Err(reason) => return self.cut(tx, connection, reason.word()).await,
-            },
-        };
-        self.apply(tx, case, &event, &Actor::System, ended).await?;
-        Ok(())
-    }
-
-    /// A connection of a router that decides by itself never stood at our door: it is judged now.
-    async fn let_in_by_router(
-        &self,
-        tx: &mut Tx,
-        case: &mut Case,
-        connection: &Connection,
-        ended: &mut Ended,
-    ) -> Result<Result<Passed, Reason>, StoreError> {
-        if connection.via == Via::Radius {
-            return Ok(Ok(Passed::Admitted));
-        }
-        let place = connection.place();
-        if let (Presence::NotAsked, Err(reason)) =
-            (connection.presence, self.standing_now(tx, case, place.as_ref()).await?)
-        {
-            return Ok(Err(reason));
-        }
-        self.welcome(tx, case, place.as_ref(), ended).await.map(Ok)
-    }
-
-    /// A connection is up: those that it replaces are cut, or it is itself one too many and cut.
-    async fn make_room(&self, tx: &mut Tx, case: &Case, connection: &Connection) -> Result<Room, StoreError> {
-        let Some(limit) = door(case).most_connections() else { return Ok(Room::Made) };
-        if connection.presence != Presence::NotAsked {
-            return Ok(Room::Made);
-        }
-        let place = connection.place();
-        let open = tx.open_connections(case.entry.account.id).await?;
-        let (own, others): (Vec<&Connection>, Vec<&Connection>) = open
-            .iter()
-            .filter(|other| other.id != connection.id && other.id < connection.id)
-            .partition(|other| place.is_some() && other.place() == place);
-        let surplus = (own.len() + others.len() + 1).saturating_sub(limit);
-        for replaced in own.iter().take(surplus) {
-            self.cut(tx, replaced, "replaced").await?;
-        }
-        let surplus = surplus.saturating_sub(own.len());
-        if surplus == 0 {
-            return Ok(Room::Made);
-        }
-        if case.policy.over_limit == OverLimit::Replace {
-            for replaced in others.iter().take(surplus) {
-                self.cut(tx, replaced, "replaced").await?;
-            }
-            return Ok(Room::Made);
-        }
-        self.cut(tx, connection, "surplus").await?;
-        Ok(Room::None)
-    }
-
-    /// The closing rule: a running connection whose Class names no open session is cut; one that never was ours raises
-    /// an alarm.
-    async fn close_or_alarm(&self, tx: &mut Tx, case: &Case, connection: &Connection) -> Result<(), StoreError> {
-        if connection.kept == Kept::Yes {
-            return Ok(());
-        }
-        if connection.class == ClassSeen::Ours && connection.session.is_none() && door(case).lets_machine_in() {
-            return self.judge_machine(tx, case, connection).await;
-        }
-        // A router that decides by itself has let somebody in whose account was to be off there.
-        let by_router = connection.via == Via::Api && connection.session.is_none();
-        if connection.class == ClassSeen::None || by_router {
-            self.alarm_no_session(tx, connection, None).await?;
-        }
-        if connection.class == ClassSeen::None && connection.authentic == Authentic::Local {
-            return Ok(());
-        }
-        self.cut(tx, connection, "no_session").await
-    }
-
-    /// A machine's connection may be up without a session. One that a router let in by itself is judged now, and as long
-    /// as it is up: its account is enabled there for whoever has its password.
-    async fn judge_machine(&self, tx: &mut Tx, case: &Case, connection: &Connection) -> Result<(), StoreError> {
-        if connection.via == Via::Radius {
-            return Ok(());
-        }
-        match self.standing_now(tx, case, connection.place().as_ref()).await? {
-            Ok(()) => Ok(()),
-            Err(reason) => {
-                self.alarm_no_session(tx, connection, Some(reason)).await?;
-                self.cut(tx, connection, reason.word()).await
-            }
-        }
-    }
-
-    async fn hear_nobodys(&self, tx: &mut Tx, account: Option<AccountId>) -> Result<(), StoreError> {
-        for connection in tx.fresh_connections(account).await? {
-            if connection.ended_at.is_none() {
-                self.void_lease(tx, &connection).await?;
-                self.alarm_no_session(tx, &connection, None).await?;
-                if connection.class == ClassSeen::Ours {
-                    self.cut(tx, &connection, "no_session").await?;
-                }
-            }
-            tx.mark_heard(connection.id).await?;
-        }
-        Ok(())
-    }
-
-    async fn alarm_no_session(
-        &self,
-        tx: &mut Tx,
-        connection: &Connection,
-        refused: Option<Reason>,
-    ) -> Result<(), StoreError> {
-        let name = one_line(&String::from_utf8_lossy(&connection.user_name));
-        let routers = tx.routers().await?;
-        let router =
-            routers.iter().find(|router| router.id == connection.router).map_or("?", |router| router.name.as_str());
-        let how = match (refused, connection.via, connection.authentic) {
-            (Some(reason), _, _) => reason.text(),
-            (None, Via::Api, _) => "its account is enabled on the router, and was not to be",
-            (None, Via::Radius, Authentic::Local) => "a secret on the router itself lets it in",
-            (None, Via::Radius, Authentic::Radius) => "it was not accepted here",
-        };
-        let text = format!("{name} is connected on {router} without a session: {how}.");
-        let subject = format!("{}/{name}", connection.router);
-        if tx.raise("no_session", &subject, &text, self.now()).await? == Raised::New {
-            let args = [("name", Arg::Text(&name)), ("router", Arg::Text(router))];
-            self.tell_operators(tx, "operators-no-session", &args).await?;
-        }
-        Ok(())
     }
 
     /// A connection that waits for its question is asked about when the one before is answered.
@@ -300,9 +83,7 @@ impl Gate {
 
     /// Sessions that are due end, or their person is reminded; gives how many could not.
     async fn end_and_remind(&self) -> Result<usize, StoreError> {
-        let mut tx = self.store.begin().await?;
-        let due = tx.due_sessions(self.now()).await?;
-        drop(tx);
+        let due = self.reader().due_sessions(self.now()).await?;
         let mut failed = 0;
         for account in due {
             let done = written(|| self.end_or_remind(account)).await;
@@ -373,9 +154,7 @@ impl Gate {
 
     /// Prompts whose deadline passed lapse; those to be sent again are. Gives how many could not.
     async fn lapse_prompts(&self) -> Result<usize, StoreError> {
-        let mut tx = self.store.begin().await?;
-        let due = tx.due_prompts(self.now()).await?;
-        drop(tx);
+        let due = self.reader().due_prompts(self.now()).await?;
         let mut failed = 0;
         for (prompt, account) in due {
             let done = written(|| self.lapse_one(prompt, account)).await;
@@ -425,9 +204,7 @@ impl Gate {
 
     /// A connection whose question ran out is cut, even if the question never left; gives how many could not be.
     async fn cut_unanswered(&self) -> Result<usize, StoreError> {
-        let mut tx = self.store.begin().await?;
-        let due = tx.unanswered_connections(self.now()).await?;
-        drop(tx);
+        let due = self.reader().unanswered_connections(self.now()).await?;
         let mut failed = 0;
         for (account, connection) in due {
             let done = written(|| self.cut_if_unanswered(account, connection)).await;
@@ -454,17 +231,8 @@ impl Gate {
 }
 
 /// Whether one of many could not be done (1) or was (0): logged here, so that the others go on.
-fn missed(what: &'static str, account: Option<AccountId>, done: Result<(), StoreError>) -> usize {
+pub(super) fn missed(what: &'static str, account: Option<AccountId>, done: Result<(), StoreError>) -> usize {
     let Err(error) = done else { return 0 };
     tracing::error!(account = account.map(|account| account.0), %error, "{what}; trying again");
     1
-}
-
-/// Whether a new connection may stay.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Room {
-    /// It may.
-    Made,
-    /// It is one too many.
-    None,
 }

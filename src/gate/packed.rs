@@ -17,7 +17,7 @@ use crate::domain::id::{AccountId, ConnectionId, GroupId, RouterId, SessionId, U
 use crate::domain::session::{Caller, Held, Origin, Session, Standing, State};
 use crate::domain::user::{User, UserState};
 use crate::secret::Secret;
-use crate::store::account::Entry;
+use crate::store::entry::Entry;
 use crate::text::Language;
 
 /// A packed [`Entry`]. It holds a password, so it is wiped when it is dropped.

@@ -1,8 +1,10 @@
 //! The session in the store: the one place where an event is applied, and everything that must follow is written with it.
 
-use super::directory::levels;
+use std::sync::Arc;
+
 use super::letter::{Question, presence_actions};
 use super::patience::written;
+use super::policies::levels;
 use super::{Gate, Refused};
 use crate::domain::access::SLOT;
 use crate::domain::account::Lock;
@@ -12,11 +14,11 @@ use crate::domain::id::{AccountId, ConnectionId, SessionId};
 use crate::domain::policy::{OnExpiry, Policy};
 use crate::domain::prompt::{Action, Kind, State as PromptState};
 use crate::domain::session::{Applied, Effect, EndReason, Event, Fate, Session, State, Why};
-use crate::store::account::Entry;
 use crate::store::alarm::Raised;
 use crate::store::audit::Deed;
 use crate::store::connection::{ClassSeen, Connection, Kept};
 use crate::store::cut::NewCut;
+use crate::store::entry::Entry;
 use crate::store::prompt::Asked;
 use crate::store::{Committed, Noun, StoreError, Tx};
 use crate::text::Arg;
@@ -24,7 +26,7 @@ use crate::text::Arg;
 /// An account as one transaction sees it, with its policy.
 pub(super) struct Case {
     pub(super) entry: Entry,
-    pub(super) policy: Policy,
+    pub(super) policy: Arc<Policy>,
 }
 
 /// What an event came to.
@@ -45,7 +47,7 @@ impl Gate {
     pub(super) async fn case(&self, tx: &mut Tx, account: AccountId) -> Result<Option<Case>, StoreError> {
         let Some(entry) = tx.entry(account).await? else { return Ok(None) };
         let levels = levels(&entry);
-        let policy = tx.settings_at(&levels).await?.policy(&levels)?;
+        let policy = Arc::new(tx.settings_at(&levels).await?.policy(&levels)?);
         Ok(Some(Case { entry, policy }))
     }
 

@@ -229,7 +229,7 @@ mod tests {
     use crate::domain::credential::Credential;
     use crate::domain::policy::Values;
     use crate::domain::setting::Level;
-    use crate::store::account::Entry;
+    use crate::store::entry::Entry;
 
     static STAMPS: AtomicU64 = AtomicU64::new(0);
 

@@ -212,6 +212,12 @@ impl Gate {
     }
 }
 
+/// Whether more than what is wanted already may be to do on routers for an account, whatever its session and connections are.
+pub(super) fn hangs_on_routers(case: &Case, routers: &[Reached]) -> bool {
+    let keeps = |router: &Reached| router.leases == Leases::On || keeps_accounts(case, router.scheme);
+    !case.entry.rules.is_empty() || routers.iter().any(keeps)
+}
+
 /// Whether we keep the accounts of a router with an API that has some itself.
 pub(super) fn keeps_accounts(case: &Case, scheme: Scheme) -> bool {
     scheme == Scheme::Api || case.policy.on_expiry == OnExpiry::DisableOnRouter

@@ -1,52 +1,21 @@
-//! Accounts in SQL, their sealed passwords, and everything that the door of an account needs.
-
-use std::sync::{Arc, LazyLock};
+//! Accounts in SQL, and their sealed passwords.
 
 use sqlx::AnyConnection;
 use sqlx::any::AnyRow;
 
 use super::error::{Result, StoreError};
 use super::field::{Fields, each};
-use super::{Keys, LIST_ROWS, Noun, Reader, Tx, attribute, change, connection, rule, session, user};
+use super::{Keys, LIST_ROWS, Noun, Reader, Tx};
 use crate::clock::Timestamp;
 use crate::crypto::seal::Place;
 use crate::domain::account::{Account, Holder, Lock, Source, Switch, name_key};
-use crate::domain::attribute::{ReplyAttributes, Subject};
-use crate::domain::connection::OpenConnection;
+use crate::domain::attribute::Subject;
 use crate::domain::credential::{Credential, NtHash};
-use crate::domain::id::{AccountId, GroupId, RouterId, UserId};
-use crate::domain::session::Session;
-use crate::domain::user::User;
+use crate::domain::id::{AccountId, GroupId, UserId};
 use crate::secret::Secret;
-
-/// Shared by the accounts that have none.
-static NO_ATTRIBUTES: LazyLock<Arc<ReplyAttributes>> = LazyLock::new(Arc::default);
 
 const PASSWORD: &str = "sealed_password";
 const NT_HASH: &str = "sealed_nt_hash";
-
-/// What a dial of an account is decided by, read at one time.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
-    /// All changes up to this number are in it.
-    pub as_of: i64,
-    /// The account.
-    pub account: Account,
-    /// The key of its name.
-    pub name_key: String,
-    /// What is kept of its password.
-    pub credential: Credential,
-    /// Its person.
-    pub user: Option<User>,
-    /// Its open session.
-    pub session: Option<Session>,
-    /// Its open connections, oldest first.
-    pub open: Vec<OpenConnection>,
-    /// The routers on which a rule is bound to it.
-    pub rules: Vec<RouterId>,
-    /// What an Access-Accept says of it: its own reply attributes, else its group's.
-    pub attributes: Arc<ReplyAttributes>,
-}
 
 /// A line of the list of accounts.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -88,7 +57,7 @@ pub enum PasswordKept {
     None,
 }
 
-fn read(row: &AnyRow) -> Result<Account> {
+pub(super) fn read(row: &AnyRow) -> Result<Account> {
     let fields = Fields::of("accounts", row);
     Ok(Account {
         id: AccountId(fields.int("id")?),
@@ -128,7 +97,7 @@ fn read_line(row: &AnyRow) -> Result<AccountLine> {
     })
 }
 
-fn read_credential(row: &AnyRow, id: i64, keys: &Keys) -> Result<Credential> {
+pub(super) fn read_credential(row: &AnyRow, id: i64, keys: &Keys) -> Result<Credential> {
     let fields = Fields::of("accounts", row);
     if let Some(sealed) = fields.maybe_bytes(PASSWORD)? {
         return Ok(Credential::of_password(keys.open(&sealed, place(id, PASSWORD))?));
@@ -167,32 +136,6 @@ async fn of_user(sql: &mut AnyConnection, user: UserId) -> Result<Vec<Account>> 
     .fetch_all(sql)
     .await?;
     each(&rows, read)
-}
-
-async fn entry(sql: &mut AnyConnection, keys: &Keys, id: AccountId) -> Result<Option<Entry>> {
-    // First the number, then the rows: what is read later is at least as new as the number says.
-    let as_of = change::last(&mut *sql).await?;
-    let row = sqlx::query(
-        "select id, name, name_key, user_id, group_id, enabled, locked_at, source, machine,
-         sealed_password, sealed_nt_hash from accounts where id = $1",
-    )
-    .bind(id.0)
-    .fetch_optional(&mut *sql)
-    .await?;
-    let Some(row) = row else { return Ok(None) };
-    let account = read(&row)?;
-    let credential = read_credential(&row, id.0, keys)?;
-    let user = match account.user {
-        Some(user) => user::by_id(&mut *sql, user).await?,
-        None => None,
-    };
-    let session = session::open_of(&mut *sql, id).await?;
-    let open = connection::open_of(&mut *sql, id).await?;
-    let attributes = attribute::of_account(&mut *sql, id, account.group).await?;
-    let attributes = if attributes.is_empty() { NO_ATTRIBUTES.clone() } else { Arc::new(attributes) };
-    let rules = rule::of_account(&mut *sql, id).await?.into_iter().map(|rule| rule.router).collect();
-    let name_key = Fields::of("accounts", &row).text("name_key")?;
-    Ok(Some(Entry { as_of, account, name_key, credential, user, session, open, rules, attributes }))
 }
 
 /// An account in short, for comparing it with what a router keeps.
@@ -239,14 +182,6 @@ impl Reader {
         .fetch_all(&mut *self.connection().await?)
         .await?;
         each(&rows, |row| Fields::of("accounts", row).text("name"))
-    }
-
-    /// Everything that the door of the account needs.
-    ///
-    /// # Errors
-    /// The database does not answer, a row is corrupt, or a sealed value does not open.
-    pub async fn entry(&self, id: AccountId) -> Result<Option<Entry>> {
-        entry(&mut *self.connection().await?, &self.keys, id).await
     }
 
     /// The account of this folded name.
@@ -406,26 +341,6 @@ impl Tx {
     /// As [`Reader::account`].
     pub async fn accounts_of(&mut self, user: UserId) -> Result<Vec<Account>> {
         of_user(self.sql(), user).await
-    }
-
-    /// Holds an account as it is until this transaction ends: of two that change it or its session at once, the second
-    /// waits here and then reads what the first left. (SQLite has one writer anyway.)
-    ///
-    /// # Errors
-    /// The database does not answer.
-    pub async fn hold_account(&mut self, id: AccountId) -> Result<()> {
-        sqlx::query("update accounts set version = version where id = $1").bind(id.0).execute(self.sql()).await?;
-        Ok(())
-    }
-
-    /// Everything that the door of the account needs, as this transaction sees it; held as by [`Tx::hold_account`].
-    ///
-    /// # Errors
-    /// As [`Reader::entry`].
-    pub async fn entry(&mut self, id: AccountId) -> Result<Option<Entry>> {
-        self.hold_account(id).await?;
-        let keys = self.keys.clone();
-        entry(self.sql(), &keys, id).await
     }
 
     /// Binds an account to a person, or to nobody.

@@ -1,15 +1,17 @@
 //! Reply attributes in SQL: of a router, a group, an account; read back only as what the dictionary takes.
 
 use std::collections::HashMap;
+use std::sync::LazyLock;
 
 use sqlx::AnyConnection;
 use sqlx::any::AnyRow;
 
 use super::error::{Result, StoreError};
 use super::field::{Fields, each};
-use super::{Noun, Reader, Tx};
+use super::rows::{Rows, Written};
+use super::{Backend, Noun, Reader, Tx};
 use crate::domain::attribute::{AttributeRefused, ReplyAttribute, ReplyAttributes, Subject};
-use crate::domain::id::{AccountId, GroupId};
+use crate::domain::id::AccountId;
 use crate::domain::setting::Level;
 
 fn read(row: &AnyRow) -> Result<ReplyAttribute> {
@@ -32,16 +34,33 @@ async fn of(sql: &mut AnyConnection, subject: Subject) -> Result<ReplyAttributes
     Ok(ReplyAttributes::of(each(&rows, read)?))
 }
 
-/// What holds for an account: its own, and of its group what its own do not name.
-pub(super) async fn of_account(
+static OF_ACCOUNTS: Written = LazyLock::new(|| of_subjects("account"));
+static OF_GROUPS: Written = LazyLock::new(|| of_subjects("group"));
+
+fn of_subjects(level: &str) -> Rows {
+    let statement = format!(
+        "select id, subject_id, name, value from attributes where level = '{level}' and subject_id in ({{rows}})
+         order by subject_id, position, id"
+    );
+    Rows::new(&statement, "?")
+}
+
+/// Those of these accounts that have any of their own, by account.
+pub(super) async fn of_accounts(
     sql: &mut AnyConnection,
-    account: AccountId,
-    group: Option<GroupId>,
-) -> Result<ReplyAttributes> {
-    let own = of(&mut *sql, Subject::Account(account)).await?;
-    let Some(group) = group else { return Ok(own) };
-    let groups = of(sql, Subject::Group(group)).await?;
-    Ok(ReplyAttributes::of(own.before(&groups).cloned().collect()))
+    backend: Backend,
+    accounts: &[i64],
+) -> Result<HashMap<i64, ReplyAttributes>> {
+    by_subject(&OF_ACCOUNTS.fetch(sql, backend, accounts).await?)
+}
+
+/// Those of these groups that have any, by group.
+pub(super) async fn of_groups(
+    sql: &mut AnyConnection,
+    backend: Backend,
+    groups: &[i64],
+) -> Result<HashMap<i64, ReplyAttributes>> {
+    by_subject(&OF_GROUPS.fetch(sql, backend, groups).await?)
 }
 
 /// Those of every subject of a level, by its row.
@@ -52,8 +71,12 @@ pub(super) async fn of_level(sql: &mut AnyConnection, level: &str) -> Result<Has
     .bind(level)
     .fetch_all(sql)
     .await?;
+    by_subject(&rows)
+}
+
+fn by_subject(rows: &[AnyRow]) -> Result<HashMap<i64, ReplyAttributes>> {
     let mut found: HashMap<i64, Vec<ReplyAttribute>> = HashMap::new();
-    for row in &rows {
+    for row in rows {
         let subject = Fields::of("attributes", row).int("subject_id")?;
         found.entry(subject).or_default().push(read(row)?);
     }

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::books::tunnel_of;
-use super::connection::{ClassSeen, Connection, LOST, read};
+use super::connection::{ClassSeen, Connection, LOST, read, select_connections};
 use super::error::Result;
 use super::field::each;
 use super::{Noun, Tx};
@@ -71,13 +71,11 @@ impl Tx {
             return Ok(None);
         }
         let started = record.started();
-        let rows = sqlx::query(
-            "select id, nas_id, router_id, acct_session_id, user_name, account_id, session_id, station, nas_ip, framed_ip,
-             authentic, classed, started_at, seen_at, presence, presence_at, kept, input_octets, output_octets, input_packets,
-             output_packets, ended_at, cause, via, runs_until from connections
-             where nas_id in (select id from nas where router_id = $1) and acct_session_id = $2 and ended_at is null
-             and user_name = $3 and coalesce(station, '') = $4 and started_at >= $5 and started_at <= $6 limit 2",
-        )
+        let rows = sqlx::query(concat!(
+            select_connections!(),
+            " where nas_id in (select id from nas where router_id = $1) and acct_session_id = $2 and ended_at is null
+             and user_name = $3 and coalesce(station, '') = $4 and started_at >= $5 and started_at <= $6 limit 2"
+        ))
         .bind(record.nas.router.0)
         .bind(&record.acct_session_id)
         .bind(&record.user_name)
@@ -196,15 +194,12 @@ impl Tx {
     /// # Errors
     /// The database does not answer.
     pub async fn end_all_of(&mut self, nas: NasId, before: Timestamp, at: Timestamp) -> Result<usize> {
-        let rows = sqlx::query(
-            "select id, nas_id, router_id, acct_session_id, user_name, account_id, session_id, station, nas_ip, framed_ip,
-             authentic, classed, started_at, seen_at, presence, presence_at, kept, input_octets, output_octets, input_packets,
-             output_packets, ended_at, cause, via, runs_until from connections where nas_id = $1 and ended_at is null and started_at < $2",
-        )
-        .bind(nas.0)
-        .bind(before.millis())
-        .fetch_all(self.sql())
-        .await?;
+        let rows =
+            sqlx::query(concat!(select_connections!(), " where nas_id = $1 and ended_at is null and started_at < $2"))
+                .bind(nas.0)
+                .bind(before.millis())
+                .fetch_all(self.sql())
+                .await?;
         let connections = each(&rows, read)?;
         for connection in &connections {
             self.end_connection(connection, "reboot", at).await?;

@@ -1,13 +1,16 @@
 //! Connections in SQL, as accounting reports them.
 
+use std::collections::HashMap;
 use std::net::IpAddr;
+use std::sync::LazyLock;
 
 use sqlx::AnyConnection;
 use sqlx::any::AnyRow;
 
 use super::error::Result;
 use super::field::{Fields, each, readable};
-use super::{LIST_ROWS, Reader, Tx};
+use super::rows::{Rows, Written};
+use super::{Backend, LIST_ROWS, Reader, Tx};
 use crate::clock::Timestamp;
 use crate::domain::connection::{Authentic, OpenConnection, Place, Presence, Traffic, Via};
 use crate::domain::id::{AccountId, ConnectionId, NasId, RouterId, SessionId};
@@ -88,10 +91,17 @@ pub enum Kept {
     Yes,
 }
 
-const COLUMNS_BY_ID: &str =
-    "select id, nas_id, router_id, acct_session_id, user_name, account_id, session_id, station, nas_ip,
-     framed_ip, authentic, classed, started_at, seen_at, presence, presence_at, kept, input_octets, output_octets,
-     input_packets, output_packets, ended_at, cause, via, runs_until from connections where id = $1";
+/// Connections as [`read`] takes them; which ones, and in what order, follows.
+macro_rules! select_connections {
+    () => {
+        "select id, nas_id, router_id, acct_session_id, user_name, account_id, session_id, station, nas_ip,
+         framed_ip, authentic, classed, started_at, seen_at, presence, presence_at, kept, input_octets, output_octets,
+         input_packets, output_packets, ended_at, cause, via, runs_until from connections"
+    };
+}
+pub(super) use select_connections;
+
+const COLUMNS_BY_ID: &str = concat!(select_connections!(), " where id = $1");
 
 pub(super) fn read(row: &AnyRow) -> Result<Connection> {
     let fields = Fields::of("connections", row);
@@ -140,39 +150,59 @@ fn read_place(fields: &Fields<'_>) -> Result<Option<Place>> {
     Ok(fields.maybe_text("station")?.map(|station| Place { router, station }))
 }
 
-pub(super) async fn open_of(sql: &mut AnyConnection, account: AccountId) -> Result<Vec<OpenConnection>> {
-    let rows = sqlx::query(
-        "select id, session_id, router_id, station, acct_session_id, started_at from connections
-         where account_id = $1 and ended_at is null order by started_at, id",
+static OPEN_OF_EACH: Written = LazyLock::new(|| {
+    Rows::new(
+        "select id, account_id, session_id, router_id, station, acct_session_id, started_at from connections
+         where account_id in ({rows}) and ended_at is null order by started_at, id",
+        "?",
     )
-    .bind(account.0)
-    .fetch_all(sql)
-    .await?;
-    each(&rows, |row| {
-        let fields = Fields::of("connections", row);
-        Ok(OpenConnection {
+});
+
+static HELD_BY_EACH: Written = LazyLock::new(|| {
+    Rows::new(
+        // One that ended is held until its session has heard of it.
+        "select id, session_id, router_id, station, presence, presence_at from connections
+         where session_id in ({rows}) and (ended_at is null or fresh is not null) order by started_at, id",
+        "?",
+    )
+});
+
+/// The open connections of accounts, by account; oldest first.
+pub(super) async fn open_of_each(
+    sql: &mut AnyConnection,
+    backend: Backend,
+    accounts: &[i64],
+) -> Result<HashMap<AccountId, Vec<OpenConnection>>> {
+    let mut found: HashMap<AccountId, Vec<OpenConnection>> = HashMap::new();
+    for row in OPEN_OF_EACH.fetch(sql, backend, accounts).await? {
+        let fields = Fields::of("connections", &row);
+        found.entry(AccountId(fields.int("account_id")?)).or_default().push(OpenConnection {
             id: ConnectionId(fields.int("id")?),
             session: fields.maybe_int("session_id")?.map(SessionId),
             place: read_place(&fields)?,
             acct_session_id: fields.text("acct_session_id")?,
             started: fields.time("started_at")?,
-        })
-    })
+        });
+    }
+    Ok(found)
 }
 
-pub(super) async fn held_by(sql: &mut AnyConnection, session: SessionId) -> Result<Vec<Held>> {
-    let rows = sqlx::query(
-        // One that ended is held until its session has heard of it.
-        "select id, router_id, station, presence, presence_at from connections
-         where session_id = $1 and (ended_at is null or fresh is not null) order by started_at, id",
-    )
-    .bind(session.0)
-    .fetch_all(sql)
-    .await?;
-    each(&rows, |row| {
-        let fields = Fields::of("connections", row);
-        Ok(Held { id: ConnectionId(fields.int("id")?), place: read_place(&fields)?, presence: read_presence(&fields)? })
-    })
+/// The connections that sessions hold, by session; oldest first.
+pub(super) async fn held_by_each(
+    sql: &mut AnyConnection,
+    backend: Backend,
+    sessions: &[i64],
+) -> Result<HashMap<SessionId, Vec<Held>>> {
+    let mut found: HashMap<SessionId, Vec<Held>> = HashMap::new();
+    for row in HELD_BY_EACH.fetch(sql, backend, sessions).await? {
+        let fields = Fields::of("connections", &row);
+        found.entry(SessionId(fields.int("session_id")?)).or_default().push(Held {
+            id: ConnectionId(fields.int("id")?),
+            place: read_place(&fields)?,
+            presence: read_presence(&fields)?,
+        });
+    }
+    Ok(found)
 }
 
 impl Reader {
@@ -190,12 +220,10 @@ impl Reader {
     /// # Errors
     /// As [`Reader::connection_row`].
     pub async fn connections(&self) -> Result<Vec<Connection>> {
-        let rows = sqlx::query(
-            "select id, nas_id, router_id, acct_session_id, user_name, account_id, session_id, station, nas_ip, framed_ip,
-             authentic, classed, started_at, seen_at, presence, presence_at, kept, input_octets, output_octets, input_packets,
-             output_packets, ended_at, cause, via, runs_until from connections
-             order by case when ended_at is null then 0 else 1 end, started_at desc, id desc limit $1",
-        )
+        let rows = sqlx::query(concat!(
+            select_connections!(),
+            " order by case when ended_at is null then 0 else 1 end, started_at desc, id desc limit $1"
+        ))
         .bind(LIST_ROWS)
         .fetch_all(&mut *self.connection().await?)
         .await?;
@@ -217,6 +245,25 @@ impl Reader {
         .fetch_one(&mut *self.connection().await?)
         .await?;
         Ok(Fields::of("connections", &row).int("id")? > 0)
+    }
+
+    /// The accounts with open connections whose question ran out at `now`; at most [`LIST_ROWS`].
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn unanswered_connections(&self, now: Timestamp) -> Result<Vec<(AccountId, ConnectionId)>> {
+        let rows = sqlx::query(
+            "select id, account_id from connections where ended_at is null and presence = 'asked' and presence_at <= $1
+             and account_id is not null order by id limit $2",
+        )
+        .bind(now.millis())
+        .bind(LIST_ROWS)
+        .fetch_all(&mut *self.connection().await?)
+        .await?;
+        each(&rows, |row| {
+            let fields = Fields::of("connections", row);
+            Ok((AccountId(fields.int("account_id")?), ConnectionId(fields.int("id")?)))
+        })
     }
 
     /// When the next question about a connection runs out.
@@ -270,12 +317,10 @@ impl Tx {
     /// # Errors
     /// The database does not answer, or a row is corrupt.
     pub async fn silent_connections(&mut self, since: Timestamp) -> Result<Vec<Connection>> {
-        let rows = sqlx::query(
-            "select id, nas_id, router_id, acct_session_id, user_name, account_id, session_id, station, nas_ip, framed_ip,
-             authentic, classed, started_at, seen_at, presence, presence_at, kept, input_octets, output_octets, input_packets,
-             output_packets, ended_at, cause, via, runs_until from connections
-             where ended_at is null and via = 'radius' and seen_at < $1 limit $2",
-        )
+        let rows = sqlx::query(concat!(
+            select_connections!(),
+            " where ended_at is null and via = 'radius' and seen_at < $1 limit $2"
+        ))
         .bind(since.millis())
         .bind(LIST_ROWS)
         .fetch_all(self.sql())
@@ -288,79 +333,16 @@ impl Tx {
     /// # Errors
     /// As [`Tx::silent_connections`].
     pub async fn silent_connections_on(&mut self, router: RouterId, since: Timestamp) -> Result<Vec<Connection>> {
-        let rows = sqlx::query(
-            "select id, nas_id, router_id, acct_session_id, user_name, account_id, session_id, station, nas_ip, framed_ip,
-             authentic, classed, started_at, seen_at, presence, presence_at, kept, input_octets, output_octets, input_packets,
-             output_packets, ended_at, cause, via, runs_until from connections
-             where router_id = $1 and ended_at is null and via = 'api' and seen_at < $2 limit $3",
-        )
+        let rows = sqlx::query(concat!(
+            select_connections!(),
+            " where router_id = $1 and ended_at is null and via = 'api' and seen_at < $2 limit $3"
+        ))
         .bind(router.0)
         .bind(since.millis())
         .bind(LIST_ROWS)
         .fetch_all(self.sql())
         .await?;
         Ok(readable(&rows, read))
-    }
-
-    /// Connections of an account (or of none) that its session has yet to hear of, oldest first; at most [`LIST_ROWS`].
-    ///
-    /// # Errors
-    /// The database does not answer, or a row is corrupt.
-    pub async fn fresh_connections(&mut self, account: Option<AccountId>) -> Result<Vec<Connection>> {
-        let rows = sqlx::query(
-            "select id, nas_id, router_id, acct_session_id, user_name, account_id, session_id, station, nas_ip, framed_ip,
-             authentic, classed, started_at, seen_at, presence, presence_at, kept, input_octets, output_octets, input_packets,
-             output_packets, ended_at, cause, via, runs_until from connections
-             where fresh is not null and coalesce(account_id, 0) = $1 order by id limit $2",
-        )
-        .bind(account.map_or(0, |account| account.0))
-        .bind(LIST_ROWS)
-        .fetch_all(self.sql())
-        .await?;
-        each(&rows, read)
-    }
-
-    /// The accounts that have fresh connections (`None`: connections of no account); at most [`LIST_ROWS`].
-    ///
-    /// # Errors
-    /// The database does not answer.
-    pub async fn fresh_accounts(&mut self) -> Result<Vec<Option<AccountId>>> {
-        let rows = sqlx::query(
-            "select account_id, min(id) as id from connections where fresh is not null
-             group by account_id order by min(id) limit $1",
-        )
-        .bind(LIST_ROWS)
-        .fetch_all(self.sql())
-        .await?;
-        each(&rows, |row| Ok(Fields::of("connections", row).maybe_int("account_id")?.map(AccountId)))
-    }
-
-    /// The session has heard of the connection.
-    ///
-    /// # Errors
-    /// The database does not answer.
-    pub async fn mark_heard(&mut self, id: ConnectionId) -> Result<()> {
-        sqlx::query("update connections set fresh = null where id = $1").bind(id.0).execute(self.sql()).await?;
-        Ok(())
-    }
-
-    /// The accounts with open connections whose question ran out at `now`; at most [`LIST_ROWS`].
-    ///
-    /// # Errors
-    /// The database does not answer.
-    pub async fn unanswered_connections(&mut self, now: Timestamp) -> Result<Vec<(AccountId, ConnectionId)>> {
-        let rows = sqlx::query(
-            "select id, account_id from connections where ended_at is null and presence = 'asked' and presence_at <= $1
-             and account_id is not null order by id limit $2",
-        )
-        .bind(now.millis())
-        .bind(LIST_ROWS)
-        .fetch_all(self.sql())
-        .await?;
-        each(&rows, |row| {
-            let fields = Fields::of("connections", row);
-            Ok((AccountId(fields.int("account_id")?), ConnectionId(fields.int("id")?)))
-        })
     }
 
     /// Writes the presence of a connection; and, where it is seen for the first time, until when its Accept lets it run.
@@ -412,12 +394,10 @@ impl Tx {
     /// # Errors
     /// As [`Tx::connection`].
     pub async fn open_connections(&mut self, account: AccountId) -> Result<Vec<Connection>> {
-        let rows = sqlx::query(
-            "select id, nas_id, router_id, acct_session_id, user_name, account_id, session_id, station, nas_ip, framed_ip,
-             authentic, classed, started_at, seen_at, presence, presence_at, kept, input_octets, output_octets, input_packets,
-             output_packets, ended_at, cause, via, runs_until from connections
-             where account_id = $1 and ended_at is null order by started_at, id",
-        )
+        let rows = sqlx::query(concat!(
+            select_connections!(),
+            " where account_id = $1 and ended_at is null order by started_at, id"
+        ))
         .bind(account.0)
         .fetch_all(self.sql())
         .await?;
@@ -445,15 +425,11 @@ impl Tx {
     /// # Errors
     /// As [`Tx::connection`].
     pub async fn open_connections_on(&mut self, router: RouterId) -> Result<Vec<Connection>> {
-        let rows = sqlx::query(
-            "select id, nas_id, router_id, acct_session_id, user_name, account_id, session_id, station, nas_ip, framed_ip,
-             authentic, classed, started_at, seen_at, presence, presence_at, kept, input_octets, output_octets, input_packets,
-             output_packets, ended_at, cause, via, runs_until from connections
-             where router_id = $1 and ended_at is null order by id",
-        )
-        .bind(router.0)
-        .fetch_all(self.sql())
-        .await?;
+        let rows =
+            sqlx::query(concat!(select_connections!(), " where router_id = $1 and ended_at is null order by id"))
+                .bind(router.0)
+                .fetch_all(self.sql())
+                .await?;
         each(&rows, read)
     }
 

@@ -14,10 +14,12 @@ mod books;
 pub mod change;
 pub mod connection;
 pub mod cut;
+pub mod entry;
 mod error;
 mod field;
 pub mod group;
 pub mod guess;
+pub mod hearing;
 pub mod leader;
 mod migrate;
 pub mod operator;
@@ -61,6 +63,7 @@ pub const LIST_ROWS: i64 = 1_000;
 #[derive(Clone)]
 pub struct Reader {
     pool: AnyPool,
+    backend: Backend,
     keys: Arc<Keys>,
 }
 
@@ -158,7 +161,7 @@ impl Store {
         let keys = Arc::new(Keys { ring, entropy });
         let pool = connect(backend, url, backend.writers(), &[]).await?;
         migrate::run(&pool, backend).await?;
-        let reader = Reader { pool: connect(backend, url, READERS, backend.for_readers()).await?, keys };
+        let reader = Reader { pool: connect(backend, url, READERS, backend.for_readers()).await?, backend, keys };
         let store = Store { pool, backend, reader };
         migrate::check_key(&store, now).await?;
         Ok(store)

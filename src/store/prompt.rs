@@ -194,26 +194,6 @@ impl Tx {
         if done.rows_affected() == 1 { Ok(()) } else { Err(StoreError::Conflict) }
     }
 
-    /// Pending prompts, with their accounts, whose deadline passed or that are to be sent again at `now`; at most
-    /// [`LIST_ROWS`].
-    ///
-    /// # Errors
-    /// The database does not answer.
-    pub async fn due_prompts(&mut self, now: Timestamp) -> Result<Vec<(PromptId, AccountId)>> {
-        let rows = sqlx::query(
-            "select id, account_id from prompts
-             where state = 'pending' and (deadline <= $1 or resend_at <= $1) order by deadline, id limit $2",
-        )
-        .bind(now.millis())
-        .bind(LIST_ROWS)
-        .fetch_all(self.sql())
-        .await?;
-        each(&rows, |row| {
-            let fields = Fields::of("prompts", row);
-            Ok((PromptId(fields.int("id")?), AccountId(fields.int("account_id")?)))
-        })
-    }
-
     /// Notes that a prompt was sent again, and when it is next.
     ///
     /// # Errors
@@ -367,6 +347,26 @@ impl Tx {
 }
 
 impl Reader {
+    /// Pending prompts, with their accounts, whose deadline passed or that are to be sent again at `now`; at most
+    /// [`LIST_ROWS`].
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn due_prompts(&self, now: Timestamp) -> Result<Vec<(PromptId, AccountId)>> {
+        let rows = sqlx::query(
+            "select id, account_id from prompts
+             where state = 'pending' and (deadline <= $1 or resend_at <= $1) order by deadline, id limit $2",
+        )
+        .bind(now.millis())
+        .bind(LIST_ROWS)
+        .fetch_all(&mut *self.connection().await?)
+        .await?;
+        each(&rows, |row| {
+            let fields = Fields::of("prompts", row);
+            Ok((PromptId(fields.int("id")?), AccountId(fields.int("account_id")?)))
+        })
+    }
+
     /// The prompt of this id.
     ///
     /// # Errors

@@ -3,7 +3,11 @@
 
 use std::sync::LazyLock;
 
+use sqlx::AnyConnection;
+use sqlx::any::AnyRow;
+
 use super::Backend;
+use super::error::Result;
 
 /// The numbers of rows that a statement is written out for; a group is cut into the largest that fit. The largest keeps
 /// the places of 25 columns below the 32,766 of SQLite.
@@ -23,8 +27,13 @@ pub(super) type Written = LazyLock<Rows>;
 impl Rows {
     /// `row` is one row with `?` in the place of each value; nothing else in either text is a `?`.
     pub(super) fn new(statement: &str, row: &str) -> Self {
-        let sqlite = SIZES.map(|size| statement.replace("{rows}", &vec![row; size].join(", ")));
-        let postgres = SIZES.map(|size| statement.replace("{rows}", &numbered(row, size)));
+        Self::differing([statement, statement], row)
+    }
+
+    /// As [`Rows::new`], with a text for SQLite and one for PostgreSQL: only PostgreSQL knows locks of rows.
+    pub(super) fn differing([sqlite, postgres]: [&str; 2], row: &str) -> Self {
+        let sqlite = SIZES.map(|size| sqlite.replace("{rows}", &vec![row; size].join(", ")));
+        let postgres = SIZES.map(|size| postgres.replace("{rows}", &numbered(row, size)));
         Self { sqlite, postgres }
     }
 
@@ -45,6 +54,41 @@ impl Rows {
             Some((statements[place].as_str(), portion))
         })
     }
+}
+
+impl Rows {
+    /// What a query gives for all of `ids`, each of which is a row of it.
+    pub(super) async fn fetch(
+        &'static self,
+        sql: &mut AnyConnection,
+        backend: Backend,
+        ids: &[i64],
+    ) -> Result<Vec<AnyRow>> {
+        let mut found = Vec::new();
+        for (statement, portion) in self.portions(backend, ids) {
+            let query = portion.iter().fold(sqlx::query(statement), |query, id| query.bind(*id));
+            found.extend(query.fetch_all(&mut *sql).await?);
+        }
+        Ok(found)
+    }
+
+    /// Does for all of `ids` what the statement does; gives how many rows that changed.
+    pub(super) async fn execute(&'static self, sql: &mut AnyConnection, backend: Backend, ids: &[i64]) -> Result<u64> {
+        let mut changed = 0;
+        for (statement, portion) in self.portions(backend, ids) {
+            let query = portion.iter().fold(sqlx::query(statement), |query, id| query.bind(*id));
+            changed += query.execute(&mut *sql).await?.rows_affected();
+        }
+        Ok(changed)
+    }
+}
+
+/// Each of `ids` once, in their order.
+pub(super) fn distinct(ids: impl Iterator<Item = i64>) -> Vec<i64> {
+    let mut ids: Vec<i64> = ids.collect();
+    ids.sort_unstable();
+    ids.dedup();
+    ids
 }
 
 fn numbered(row: &str, size: usize) -> String {

@@ -1,11 +1,15 @@
 //! Rules in SQL: firewall rules with `2FA` in their comment, each bound to one account.
 
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
 use sqlx::AnyConnection;
 use sqlx::any::AnyRow;
 
 use super::error::{Result, StoreError};
 use super::field::{Fields, each};
-use super::{Noun, Reader, Tx};
+use super::rows::{Rows, Written};
+use super::{Backend, Noun, Reader, Tx};
 use crate::clock::Timestamp;
 use crate::domain::id::{AccountId, RouterId, RuleId};
 
@@ -38,7 +42,25 @@ fn read(row: &AnyRow) -> Result<Rule> {
     })
 }
 
-pub(super) async fn of_account(sql: &mut AnyConnection, account: AccountId) -> Result<Vec<Rule>> {
+static ROUTERS_OF_EACH: Written = LazyLock::new(|| {
+    Rows::new("select id, router_id, account_id from rules where account_id in ({rows}) order by id", "?")
+});
+
+/// The routers on which a rule is bound to accounts, by account.
+pub(super) async fn routers_of_each(
+    sql: &mut AnyConnection,
+    backend: Backend,
+    accounts: &[i64],
+) -> Result<HashMap<AccountId, Vec<RouterId>>> {
+    let mut found: HashMap<AccountId, Vec<RouterId>> = HashMap::new();
+    for row in ROUTERS_OF_EACH.fetch(sql, backend, accounts).await? {
+        let fields = Fields::of("rules", &row);
+        found.entry(AccountId(fields.int("account_id")?)).or_default().push(RouterId(fields.int("router_id")?));
+    }
+    Ok(found)
+}
+
+async fn of_account(sql: &mut AnyConnection, account: AccountId) -> Result<Vec<Rule>> {
     let rows = sqlx::query(
         "select id, router_id, account_id, rule_id, comment, created_at from rules where account_id = $1 order by id",
     )

@@ -1,17 +1,19 @@
 //! Sessions and their callers in SQL.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
+use std::sync::LazyLock;
 
 use sqlx::AnyConnection;
 use sqlx::any::AnyRow;
 
 use super::error::{Result, StoreError};
 use super::field::{Fields, each};
-use super::{LIST_ROWS, Noun, Reader, Tx, connection};
+use super::rows::{Rows, Written};
+use super::{Backend, LIST_ROWS, Noun, Reader, Tx, connection};
 use crate::clock::Timestamp;
 use crate::domain::connection::Place;
 use crate::domain::id::{AccountId, RouterId, SessionId, UserId};
-use crate::domain::session::{Caller, EndReason, Origin, Session, Standing, State};
+use crate::domain::session::{Caller, EndReason, Held, Origin, Session, Standing, State};
 
 /// A line of the list of sessions.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,47 +51,67 @@ fn read(row: &AnyRow) -> Result<Session> {
     })
 }
 
-async fn whole(sql: &mut AnyConnection, row: Option<AnyRow>) -> Result<Option<Session>> {
-    let Some(row) = row else { return Ok(None) };
-    let mut session = read(&row)?;
-    let rows =
-        sqlx::query("select router_id, station, standing from callers where session_id = $1 order by at, station")
-            .bind(session.id.0)
-            .fetch_all(&mut *sql)
-            .await?;
-    session.callers = each(&rows, |row| {
-        let fields = Fields::of("callers", row);
-        Ok(Caller {
-            place: Place { router: RouterId(fields.int("router_id")?), station: fields.text("station")? },
-            standing: fields.word("standing", Standing::from_word)?,
-        })
-    })?;
-    session.connections = connection::held_by(sql, session.id).await?;
-    Ok(Some(session))
-}
-
-pub(super) async fn open_of(sql: &mut AnyConnection, account: AccountId) -> Result<Option<Session>> {
-    let row = sqlx::query(
+static OPEN_OF_EACH: Written = LazyLock::new(|| {
+    Rows::new(
         "select id, account_id, user_id, origin, active_since, created_at, until, ends_at, extensions, reminded_for,
          reason, ended_at
-         from sessions where account_id = $1 and ended_at is null",
+         from sessions where account_id in ({rows}) and ended_at is null",
+        "?",
     )
-    .bind(account.0)
-    .fetch_optional(&mut *sql)
-    .await?;
-    whole(sql, row).await
+});
+
+static CALLERS: Written = LazyLock::new(|| {
+    Rows::new(
+        "select session_id, router_id, station, standing from callers where session_id in ({rows}) order by at, station",
+        "?",
+    )
+});
+
+/// Sessions with their callers and connections.
+async fn whole(sql: &mut AnyConnection, backend: Backend, rows: &[AnyRow]) -> Result<Vec<Session>> {
+    let mut sessions = each(rows, read)?;
+    let ids: Vec<i64> = sessions.iter().map(|session| session.id.0).collect();
+    let mut callers: HashMap<i64, Vec<Caller>> = HashMap::new();
+    for row in CALLERS.fetch(&mut *sql, backend, &ids).await? {
+        let fields = Fields::of("callers", &row);
+        callers.entry(fields.int("session_id")?).or_default().push(Caller {
+            place: Place { router: RouterId(fields.int("router_id")?), station: fields.text("station")? },
+            standing: fields.word("standing", Standing::from_word)?,
+        });
+    }
+    let mut connections = connection::held_by_each(sql, backend, &ids).await?;
+    for session in &mut sessions {
+        session.callers = callers.remove(&session.id.0).unwrap_or_default();
+        session.connections = connections.remove(&session.id).unwrap_or_default();
+    }
+    Ok(sessions)
 }
 
-async fn by_id(sql: &mut AnyConnection, id: SessionId) -> Result<Option<Session>> {
-    let row = sqlx::query(
+/// The open sessions of accounts, by account.
+pub(super) async fn open_of_each(
+    sql: &mut AnyConnection,
+    backend: Backend,
+    accounts: &[i64],
+) -> Result<HashMap<AccountId, Session>> {
+    let rows = OPEN_OF_EACH.fetch(&mut *sql, backend, accounts).await?;
+    let sessions = whole(sql, backend, &rows).await?;
+    Ok(sessions.into_iter().map(|session| (session.account, session)).collect())
+}
+
+async fn open_of(sql: &mut AnyConnection, backend: Backend, account: AccountId) -> Result<Option<Session>> {
+    Ok(open_of_each(sql, backend, &[account.0]).await?.remove(&account))
+}
+
+async fn by_id(sql: &mut AnyConnection, backend: Backend, id: SessionId) -> Result<Option<Session>> {
+    let rows = sqlx::query(
         "select id, account_id, user_id, origin, active_since, created_at, until, ends_at, extensions, reminded_for,
          reason, ended_at
          from sessions where id = $1",
     )
     .bind(id.0)
-    .fetch_optional(&mut *sql)
+    .fetch_all(&mut *sql)
     .await?;
-    whole(sql, row).await
+    Ok(whole(sql, backend, &rows).await?.pop())
 }
 
 impl Reader {
@@ -98,7 +120,7 @@ impl Reader {
     /// # Errors
     /// The database does not answer, or a row is corrupt.
     pub async fn session(&self, id: SessionId) -> Result<Option<Session>> {
-        by_id(&mut *self.connection().await?, id).await
+        by_id(&mut *self.connection().await?, self.backend, id).await
     }
 
     /// The open session of an account.
@@ -106,7 +128,7 @@ impl Reader {
     /// # Errors
     /// As [`Reader::session`].
     pub async fn open_session(&self, account: AccountId) -> Result<Option<Session>> {
-        open_of(&mut *self.connection().await?, account).await
+        open_of(&mut *self.connection().await?, self.backend, account).await
     }
 
     /// The open sessions, the first to end first; at most [`LIST_ROWS`].
@@ -133,14 +155,13 @@ impl Reader {
                 stations: Vec::new(),
             })
         })?;
+        let ids: Vec<i64> = lines.iter().map(|line| line.session.id.0).collect();
+        let mut connections = connection::held_by_each(&mut sql, self.backend, &ids).await?;
         for line in &mut lines {
-            line.session.connections = connection::held_by(&mut sql, line.session.id).await?;
-            line.stations = line
-                .session
-                .connections
-                .iter()
-                .map(|held| held.place.as_ref().map_or_else(|| "?".to_owned(), |place| place.station.clone()))
-                .collect();
+            line.session.connections = connections.remove(&line.session.id).unwrap_or_default();
+            let station =
+                |held: &Held| held.place.as_ref().map_or_else(|| "?".to_owned(), |place| place.station.clone());
+            line.stations = line.session.connections.iter().map(station).collect();
         }
         Ok(lines)
     }
@@ -198,7 +219,7 @@ impl Tx {
     /// # Errors
     /// As [`Reader::session`].
     pub async fn session(&mut self, id: SessionId) -> Result<Option<Session>> {
-        by_id(self.sql(), id).await
+        by_id(&mut self.inner, self.backend, id).await
     }
 
     /// The open session of an account.
@@ -206,7 +227,7 @@ impl Tx {
     /// # Errors
     /// As [`Reader::session`].
     pub async fn open_session(&mut self, account: AccountId) -> Result<Option<Session>> {
-        open_of(self.sql(), account).await
+        open_of(&mut self.inner, self.backend, account).await
     }
 
     /// Adds a session.
@@ -304,21 +325,6 @@ impl Tx {
         Ok(())
     }
 
-    /// The accounts whose open sessions have something due at `now`; at most [`LIST_ROWS`].
-    ///
-    /// # Errors
-    /// The database does not answer.
-    pub async fn due_sessions(&mut self, now: Timestamp) -> Result<Vec<AccountId>> {
-        let rows = sqlx::query(
-            "select id, account_id from sessions where ended_at is null and due_at <= $1 order by due_at limit $2",
-        )
-        .bind(now.millis())
-        .bind(LIST_ROWS)
-        .fetch_all(self.sql())
-        .await?;
-        each(&rows, |row| Fields::of("sessions", row).int("account_id").map(AccountId))
-    }
-
     /// Makes the open session of an account due at `now`, so that its next due time is computed anew: its policy is another.
     ///
     /// # Errors
@@ -363,6 +369,21 @@ impl Tx {
 }
 
 impl Reader {
+    /// The accounts whose open sessions have something due at `now`; at most [`LIST_ROWS`].
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn due_sessions(&self, now: Timestamp) -> Result<Vec<AccountId>> {
+        let rows = sqlx::query(
+            "select id, account_id from sessions where ended_at is null and due_at <= $1 order by due_at limit $2",
+        )
+        .bind(now.millis())
+        .bind(LIST_ROWS)
+        .fetch_all(&mut *self.connection().await?)
+        .await?;
+        each(&rows, |row| Fields::of("sessions", row).int("account_id").map(AccountId))
+    }
+
     /// When the next session has something due.
     ///
     /// # Errors

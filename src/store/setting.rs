@@ -1,14 +1,28 @@
 //! Settings in SQL: what is stored, by name and level.
 
+use std::sync::LazyLock;
+
 use sqlx::AnyConnection;
 use sqlx::any::AnyRow;
 
 use super::error::Result;
 use super::field::Fields;
+use super::rows::{Rows, Written, distinct};
 use super::{Noun, Reader, Tx};
 use crate::clock::Timestamp;
+use crate::domain::id::{AccountId, UserId};
 use crate::domain::policy::Values;
 use crate::domain::setting::Level;
+
+static OF_USERS: Written = LazyLock::new(|| of_subjects("user"));
+static OF_ACCOUNTS: Written = LazyLock::new(|| of_subjects("account"));
+
+fn of_subjects(level: &str) -> Rows {
+    let statement = format!(
+        "select name, level, subject_id, value from settings where level = '{level}' and subject_id in ({{rows}})"
+    );
+    Rows::new(&statement, "?")
+}
 
 async fn values(sql: &mut AnyConnection) -> Result<Values> {
     let rows = sqlx::query("select name, level, subject_id, value from settings").fetch_all(sql).await?;
@@ -70,6 +84,24 @@ impl Tx {
         .bind(of("router"))
         .fetch_all(self.sql())
         .await?;
+        read(&rows)
+    }
+
+    /// The values of the system, of every group, and of these users and accounts, as this transaction sees them.
+    ///
+    /// # Errors
+    /// As [`Reader::settings`].
+    pub async fn settings_of(&mut self, users: &[UserId], accounts: &[AccountId]) -> Result<Values> {
+        let users = distinct(users.iter().map(|id| id.0));
+        let accounts = distinct(accounts.iter().map(|id| id.0));
+        let mut rows = sqlx::query(
+            "select name, level, subject_id, value from settings where level = 'system' or level = 'group'",
+        )
+        .fetch_all(self.sql())
+        .await?;
+        let (sql, backend) = (&mut *self.inner, self.backend);
+        rows.extend(OF_USERS.fetch(&mut *sql, backend, &users).await?);
+        rows.extend(OF_ACCOUNTS.fetch(sql, backend, &accounts).await?);
         read(&rows)
     }
 

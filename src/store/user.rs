@@ -1,13 +1,15 @@
 //! Users in SQL.
 
 use std::collections::HashMap;
+use std::sync::LazyLock;
 
 use sqlx::AnyConnection;
 use sqlx::any::AnyRow;
 
 use super::error::{Result, StoreError};
 use super::field::{Fields, each};
-use super::{LIST_ROWS, Noun, Reader, Tx};
+use super::rows::{Rows, Written};
+use super::{Backend, LIST_ROWS, Noun, Reader, Tx};
 use crate::clock::Timestamp;
 use crate::domain::id::UserId;
 use crate::domain::user::{User, UserState};
@@ -27,7 +29,15 @@ pub(super) fn read(row: &AnyRow) -> Result<User> {
     })
 }
 
-pub(super) async fn by_id(sql: &mut AnyConnection, id: UserId) -> Result<Option<User>> {
+static BY_IDS: Written =
+    LazyLock::new(|| Rows::new("select id, telegram_id, name, state, language from users where id in ({rows})", "?"));
+
+pub(super) async fn by_ids(sql: &mut AnyConnection, backend: Backend, ids: &[i64]) -> Result<HashMap<UserId, User>> {
+    let users = each(&BY_IDS.fetch(sql, backend, ids).await?, read)?;
+    Ok(users.into_iter().map(|user| (user.id, user)).collect())
+}
+
+async fn by_id(sql: &mut AnyConnection, id: UserId) -> Result<Option<User>> {
     sqlx::query(BY_ID).bind(id.0).fetch_optional(sql).await?.as_ref().map(read).transpose()
 }
 

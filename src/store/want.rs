@@ -4,14 +4,21 @@
 //! the last word wins and nothing is done twice. A proven row stays as long as the thing is ours to keep: what the router
 //! shows is compared with it (drift).
 
+use std::collections::HashSet;
+use std::sync::LazyLock;
+
 use sqlx::any::{AnyQueryResult, AnyRow};
 
 use super::error::Result;
 use super::field::{Fields, each, readable};
+use super::rows::{Rows, Written, distinct};
 use super::{LIST_ROWS, Noun, Reader, Tx};
 use crate::clock::Timestamp;
 use crate::domain::id::{AccountId, ConnectionId, NasId, RouterId, WantId};
 use crate::domain::want::{Thing, WantedState};
+
+static WANTING: Written =
+    LazyLock::new(|| Rows::new("select distinct account_id from wants where account_id in ({rows})", "?"));
 
 /// What is wanted of one thing on a router.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -252,6 +259,16 @@ impl Tx {
         .fetch_all(self.sql())
         .await?;
         each(&rows, read)
+    }
+
+    /// Those of these accounts on account of which something is wanted on routers.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn wanting(&mut self, accounts: &[AccountId]) -> Result<HashSet<AccountId>> {
+        let accounts = distinct(accounts.iter().map(|id| id.0));
+        let rows = WANTING.fetch(&mut self.inner, self.backend, &accounts).await?;
+        rows.iter().map(|row| Fields::of("wants", row).int("account_id").map(AccountId)).collect()
     }
 
     /// The want of one thing of a router.

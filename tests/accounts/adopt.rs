@@ -13,7 +13,7 @@ use radgram::gate::bulk::{BulkLine, Outcome, Progress, Run};
 use radgram::gate::router_api::{ApiFault, Menu};
 use radgram::gate::{Adoption, Afterwards, Refused};
 use radgram::secret::Secret;
-use radgram::store::account::Entry;
+use radgram::store::entry::Entry;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 

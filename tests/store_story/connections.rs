@@ -5,11 +5,14 @@ use std::time::Duration;
 
 use radgram::clock::Timestamp;
 use radgram::domain::connection::{Authentic, Presence, Record, Report, Traffic, Via};
-use radgram::domain::id::{AccountId, NasId, RouterId, SessionId};
+use radgram::domain::id::{AccountId, ConnectionId, NasId, RouterId, SessionId};
 use radgram::domain::router::NasKey;
+use radgram::domain::session::{EndReason, Session, State};
+use radgram::store::StoreError;
 use radgram::store::booking::Booking;
 use radgram::store::connection::{ClassSeen, Connection};
 use radgram::store::cut::NewCut;
+use radgram::store::hearing::Seen;
 
 use super::{START, Story, at};
 
@@ -197,8 +200,10 @@ on_both! {
         let id = books.row().await.id;
         let held = async || story.session_row(books.session).await.connections;
         let mut tx = story.tx().await;
-        assert_eq!(tx.fresh_accounts().await.unwrap(), [Some(books.account)]);
-        tx.mark_heard(id).await.unwrap();
+        let fresh = async |after| story.store.reader().fresh_after(after).await.unwrap();
+        assert_eq!(fresh(ConnectionId(0)).await, [(id, Some(books.account))]);
+        assert_eq!(fresh(id).await, [], "the next are those behind it");
+        tx.mark_heard(&[id]).await.unwrap();
         tx.set_presence(id, Presence::Asked { until: at(300) }, Some(at(330))).await.unwrap();
         tx.commit(at(1)).await.unwrap();
         assert_eq!(held().await.first().unwrap().presence, Presence::Asked { until: at(300) });
@@ -209,7 +214,7 @@ on_both! {
         assert_eq!(held().await.len(), 1);
         let mut tx = story.tx().await;
         assert_eq!(Books::only(tx.fresh_connections(Some(books.account)).await.unwrap()).ended_at, Some(at(90)));
-        tx.mark_heard(id).await.unwrap();
+        tx.mark_heard(&[id]).await.unwrap();
         tx.commit(at(91)).await.unwrap();
         assert!(held().await.is_empty());
     }
@@ -328,5 +333,29 @@ on_both! {
             assert_eq!(open.len(), 2, "{record:?}");
             // Dropped: the next is alone with the first again.
         }
+    }
+}
+
+on_both! {
+    async fn what_hearing_changes_is_written_for_many_at_once(story: Story) {
+        let books = Books::of(story).await;
+        books.books(Report::Start, at(0), 0).await;
+        let id = books.row().await.id;
+        let session = Session { state: State::Active, ends_at: Some(at(600)), ..story.session_row(books.session).await };
+        let mut tx = story.tx().await;
+        tx.save_heard(&[(session.clone(), at(500))], at(1)).await.unwrap();
+        tx.confirm_seen(&[Seen { connection: id, at: at(1), runs_until: at(3600) }]).await.unwrap();
+        tx.mark_heard(&[id]).await.unwrap();
+        tx.commit(at(1)).await.unwrap();
+        let written = story.session_row(books.session).await;
+        assert_eq!((written.state, written.ends_at, written.until), (State::Active, Some(at(600)), session.until));
+        assert_eq!(written.connections.first().unwrap().presence, Presence::Confirmed { at: at(1) });
+        assert_eq!(story.store.reader().next_due_session().await.unwrap(), Some(at(500)));
+        assert_eq!(story.store.reader().fresh_connection_count().await.unwrap(), 0);
+        assert_eq!(books.row().await.runs_until, Some(at(3600)));
+        let mut tx = story.tx().await;
+        let over = Session { state: State::Ended { reason: EndReason::ByUser, at: at(2) }, ..written };
+        tx.save_session(&over, at(2), at(2)).await.unwrap();
+        assert!(matches!(tx.save_heard(&[(session, at(500))], at(2)).await, Err(StoreError::Conflict)));
     }
 }

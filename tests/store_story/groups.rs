@@ -107,7 +107,7 @@ on_both! {
         let mut tx = story.tx().await;
         tx.make_due(ann, at(5)).await.unwrap();
         assert_eq!(tx.commit(at(5)).await.unwrap().changes, [Change { noun: Noun::Work, id: 0 }]);
-        assert_eq!(story.tx().await.due_sessions(at(5)).await.unwrap(), [ann]);
+        assert_eq!(story.store.reader().due_sessions(at(5)).await.unwrap(), [ann]);
         assert_eq!(story.store.reader().next_due_session().await.unwrap(), Some(at(5)));
     }
 }

@@ -95,13 +95,15 @@ on_both! {
         let id = tx.add_prompt(&presence, START).await.unwrap().unwrap();
         tx.commit(START).await.unwrap();
         assert_eq!(story.store.reader().next_due_prompt().await.unwrap(), Some(at(60)));
+        let due = async |now| story.store.reader().due_prompts(now).await.unwrap();
+        assert_eq!(due(at(59)).await, []);
+        assert_eq!(due(at(60)).await.len(), 1);
         let mut tx = story.tx().await;
-        assert_eq!(tx.due_prompts(at(59)).await.unwrap(), []);
-        assert_eq!(tx.due_prompts(at(60)).await.unwrap().len(), 1);
         tx.mark_resent(id, None).await.unwrap();
-        assert_eq!(tx.due_prompts(at(299)).await.unwrap(), []);
-        assert_eq!(tx.due_prompts(at(300)).await.unwrap(), [(id, account)]);
         assert_eq!(tx.prompt(id).await.unwrap().unwrap().resends, 1);
+        tx.commit(at(60)).await.unwrap();
+        assert_eq!(due(at(299)).await, []);
+        assert_eq!(due(at(300)).await, [(id, account)]);
     }
 }
 

@@ -15,7 +15,7 @@ use radgram::entropy::{Entropy, SystemEntropy};
 use radgram::gate::{ApiForm, Gate, ReachForm};
 use radgram::secret::Secret;
 use radgram::store::Store;
-use radgram::store::account::Entry;
+use radgram::store::entry::Entry;
 use radgram::store::router::RouterForm;
 
 use crate::router_api::FakeRouter;
