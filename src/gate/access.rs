@@ -272,8 +272,7 @@ impl Gate {
     /// Whether the password is proven (§3.4). An unknown name takes the same steps with a decoy, so it costs the same, and
     /// so does an account whose kept form of a password cannot prove this one.
     fn proven(&self, request: &Request, found: &Found) -> Result<Proven, Reason> {
-        let suspects = Suspects::of(request, found);
-        if self.is_guessing(request, found, &suspects) {
+        if self.is_guessing(request, found) {
             return Err(Reason::Guessing);
         }
         let proof = request.proof.as_ref().ok_or(Reason::NoProof)?;
@@ -293,13 +292,17 @@ impl Gate {
         };
         // Whatever the decoy says: nobody is let in by it.
         drop(std::hint::black_box(proven));
-        self.count_guess(request, suspects);
+        self.count_guess(request, Suspects::of(request, found));
         Err(reason)
     }
 
     /// Whether passwords were guessed so often, by the caller or for the name, that this one is not even looked at.
-    pub(super) fn is_guessing(&self, request: &Request, found: &Found, suspects: &Suspects) -> bool {
+    pub(super) fn is_guessing(&self, request: &Request, found: &Found) -> bool {
         let now = request.arrived;
+        if self.guesses.is_quiet(now) {
+            return false;
+        }
+        let suspects = Suspects::of(request, found);
         self.guesses.is_locked(&suspects.caller, now)
             || (self.guesses.is_locked(&suspects.name, now) && !self.expects(request, found))
     }

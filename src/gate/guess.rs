@@ -8,6 +8,7 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -94,15 +95,22 @@ pub(super) enum Counted {
 pub(super) struct Guesses {
     windows: Cache<Guesser, Arc<Mutex<Window>>>,
     shared: ArcSwap<HashMap<Guesser, Timestamp>>,
+    /// Up to when, in milliseconds, somebody may be locked by what was counted here.
+    counted_until: AtomicI64,
 }
 
 impl Default for Guesses {
     fn default() -> Self {
-        Self { windows: Cache::new(COUNTED), shared: ArcSwap::default() }
+        Self { windows: Cache::new(COUNTED), shared: ArcSwap::default(), counted_until: AtomicI64::new(i64::MIN) }
     }
 }
 
 impl Guesses {
+    /// Whether nobody at all is locked, which costs less to ask than whether somebody is.
+    pub(super) fn is_quiet(&self, now: Timestamp) -> bool {
+        now.millis() >= self.counted_until.load(Ordering::Acquire) && self.shared.load().is_empty()
+    }
+
     /// Whether it is refused unread.
     pub(super) fn is_locked(&self, guesser: &Guesser, now: Timestamp) -> bool {
         let shared = self.shared.load().get(guesser).is_some_and(|until| now < *until);
@@ -121,6 +129,8 @@ impl Guesses {
 
     /// One more wrong password.
     pub(super) fn add(&self, guesser: &Guesser, limit: u32, now: Timestamp) -> Counted {
+        // Before it counts, so that nobody finds it quiet meanwhile.
+        self.counted_until.fetch_max((now + WINDOW).millis(), Ordering::AcqRel);
         let fresh = || Window { began: now, wrong: 0, locked_until: None };
         let window = self.windows.get_with_by_ref(guesser, || Arc::new(Mutex::new(fresh())));
         let mut window = lock(&window);
@@ -160,6 +170,19 @@ mod tests {
 
     fn ann() -> Guesser {
         Guesser::Name("ann".to_owned())
+    }
+
+    #[test]
+    fn it_is_quiet_while_nobody_can_be_locked() {
+        let guesses = Guesses::default();
+        assert!(guesses.is_quiet(at(0)));
+        guesses.add(&ann(), 1, at(0));
+        assert!(guesses.is_locked(&ann(), at(599)) && !guesses.is_quiet(at(599)));
+        assert!(!guesses.is_locked(&ann(), at(600)) && guesses.is_quiet(at(600)));
+        guesses.follow(HashMap::from([(ann(), at(900))]));
+        assert!(!guesses.is_quiet(at(700)), "by the lock of another instance");
+        guesses.follow(HashMap::new());
+        assert!(guesses.is_quiet(at(700)));
     }
 
     #[test]

@@ -83,13 +83,12 @@ impl Gate {
         by: By<'_>,
     ) -> Result<Proven, Judged> {
         let reject = |reason| Err(Judged::Answer(Answer::Reject(reason)));
-        let suspects = Suspects::of(request, found);
         match by {
-            By::Us if self.is_guessing(request, found, &suspects) => reject(Reason::Guessing),
+            By::Us if self.is_guessing(request, found) => reject(Reason::Guessing),
             By::Us => Err(self.before_home(request, router, known)),
             By::Home(Word::Right(granted)) => Ok(Proven::ByHome(granted.clone())),
             By::Home(Word::Wrong) => {
-                self.count_guess(request, suspects);
+                self.count_guess(request, Suspects::of(request, found));
                 reject(Reason::WrongPassword)
             }
             By::Home(Word::More) => reject(Reason::HomeChallenge),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use radgram::domain::attribute::Subject;
 use radgram::domain::order::OrderState;
 use radgram::domain::setting::Level;
-use radgram::sim::router::{Cause, ChangeHabit, CountFrom, Tunnel};
+use radgram::sim::router::{Cause, ChangeHabit, CountFrom, DisconnectHabit, Tunnel};
 use radgram::store::order::{Order, Whose};
 
 use crate::world::{ADMIN, Base, Dialled, World, hours};
@@ -220,5 +220,45 @@ on_both! {
         tunnel.hang_up(Cause::UserRequest).await;
         world.until_heard().await;
         assert!(world.gate().apply_attributes(&ADMIN, Whose::Of(subject)).await.is_err(), "nobody is connected");
+    }
+}
+
+on_both! {
+    /// A router that calls a running tunnel unknown: by its setting that is no proof, and it is asked again.
+    async fn what_a_router_says_it_does_not_know_is_no_proof_where_it_is_unsure(world: World) {
+        world.habit("coa_not_found", "unsure").await;
+        let tunnel = world.connected().await;
+        world.router.treat_disconnects(DisconnectHabit::Refuse(503));
+        let session = world.session().await.unwrap();
+        world.gate().end_session(&ADMIN, session.id).await.unwrap();
+        let pending = async || world.gate().reader().pending_cuts().await.unwrap();
+        world
+            .until("the router has refused", || async {
+                pending().await.first().is_some_and(|cut| cut.outcome.as_deref().is_some_and(|word| word.contains("503")))
+            })
+            .await;
+        let row = world.gate().reader().connections().await.unwrap().remove(0);
+        assert!(tunnel.is_up() && row.ended_at.is_none());
+        world.router.treat_disconnects(DisconnectHabit::Obey);
+        world.after(AGAIN);
+        tunnel.ended().await;
+        world.until("the Stop proves it", || async { pending().await.is_empty() }).await;
+    }
+}
+
+on_both! {
+    async fn what_a_router_does_not_know_is_gone_by_default(world: World) {
+        let tunnel = world.connected().await;
+        world.router.treat_disconnects(DisconnectHabit::Refuse(503));
+        let session = world.session().await.unwrap();
+        world.gate().end_session(&ADMIN, session.id).await.unwrap();
+        world
+            .until("it is taken for gone", || async {
+                let row = world.gate().reader().connections().await.unwrap().remove(0);
+                row.cause.as_deref() == Some("gone")
+            })
+            .await;
+        assert!(world.gate().reader().pending_cuts().await.unwrap().is_empty());
+        assert!(tunnel.is_up(), "the router was wrong, and its next Interim opens it again");
     }
 }

@@ -171,6 +171,8 @@ pub enum DisconnectHabit {
     Ignore,
     /// Answered with ACK, but the tunnel stays up.
     AckOnly,
+    /// NAK with this Error-Cause, and the tunnel stays up.
+    Refuse(u32),
 }
 
 /// What happens to a CoA-Request that is in order.

@@ -273,8 +273,10 @@ type Verdict = Result<(), u32>;
 fn disconnect(router: &Arc<Inner>, packet: &Packet<'_>) -> Option<Verdict> {
     let config = &router.incoming.habits;
     let habit = *lock(&router.incoming.habit);
-    if habit == DisconnectHabit::Ignore {
-        return None;
+    match habit {
+        DisconnectHabit::Ignore => return None,
+        DisconnectHabit::Refuse(cause) => return Some(Err(cause)),
+        DisconnectHabit::Obey | DisconnectHabit::AckOnly => {}
     }
     if config.foreign == ForeignAttributes::Refuse && packet.attributes().any(|attribute| !identifies(&attribute)) {
         return Some(Err(UNSUPPORTED_ATTRIBUTE));
