@@ -402,14 +402,14 @@ impl Directory {
         let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
         for (seq, change) in (first..).zip(&committed.changes) {
             recent.push(seq, *change);
-            self.drop_entry(*change);
+            self.drop_entry(seq, *change);
         }
     }
 
-    fn drop_entry(&self, change: Change) {
+    fn drop_entry(&self, seq: i64, change: Change) {
         match change.noun {
             Noun::Account => {
-                self.shelf.drop_one(AccountId(change.id));
+                self.shelf.drop_one(AccountId(change.id), seq);
                 self.unknown.invalidate_all();
                 self.holds.wake(AccountId(change.id));
             }
@@ -463,7 +463,7 @@ impl Directory {
         let mut nouns = Vec::new();
         for (seq, change) in rows {
             recent.push(*seq, *change);
-            self.drop_entry(*change);
+            self.drop_entry(*seq, *change);
             if !nouns.contains(&change.noun) {
                 nouns.push(change.noun);
             }

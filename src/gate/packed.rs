@@ -44,6 +44,11 @@ impl Packed {
         Some(Self(Zeroizing::new(into.0.as_slice().into())))
     }
 
+    /// Up to which number all changes are in it.
+    pub(super) fn as_of(&self) -> Option<i64> {
+        Unpacker(&self.0).int()
+    }
+
     /// The entry again; `None` if it cannot be read.
     pub(super) fn open(&self, attributes: &Arc<ReplyAttributes>) -> Option<Entry> {
         let mut from = Unpacker(&self.0);

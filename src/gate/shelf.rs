@@ -66,6 +66,15 @@ impl Kept {
         matches!(self, Self::Whole(_))
     }
 
+    /// Up to which number all changes are in it.
+    fn as_of(&self) -> Option<i64> {
+        match self {
+            Self::No => None,
+            Self::Whole(known) => Some(known.entry.as_of),
+            Self::Packed { packed, .. } => packed.as_of(),
+        }
+    }
+
     fn stamp(&self) -> Option<u64> {
         match self {
             Self::No => None,
@@ -172,9 +181,14 @@ impl Shelf {
         (name, left)
     }
 
-    /// The account has to be read again.
-    pub(super) fn drop_one(&self, id: AccountId) {
-        self.part(id).set(id, Kept::No);
+    /// The account has to be read again, unless the change of this number is in what lies here: what this instance has
+    /// changed and read again is found among the changes once more.
+    pub(super) fn drop_one(&self, id: AccountId, change: i64) {
+        let mut part = self.part(id);
+        let has_it = part.places.get(&id).and_then(|place| place.kept.as_of()).is_some_and(|as_of| as_of >= change);
+        if !has_it {
+            part.set(id, Kept::No);
+        }
     }
 
     /// There is no such account any more.
@@ -275,7 +289,9 @@ mod tests {
         shelf.put(ann.clone());
         assert!(shelf.holds(&ann));
         check(&shelf, "ann", Some(1));
-        shelf.drop_one(AccountId(1));
+        shelf.drop_one(AccountId(1), 0);
+        assert!(shelf.holds(&ann), "what it was read after is in it");
+        shelf.drop_one(AccountId(1), 1);
         assert!(!shelf.holds(&ann) && matches!(shelf.find("ann"), Looked::Gone));
         shelf.put(known(1, "ann"));
         assert!(!shelf.holds(&ann), "a newer one lies there");
@@ -308,10 +324,12 @@ mod tests {
         let Looked::Here(packed) = shelf.find(&format!("user{WHOLE}")) else { panic!("not here") };
         assert!(!Arc::ptr_eq(&packed, &all[WHOLE]) && packed.entry == all[WHOLE].entry);
         assert!(shelf.holds(&packed) && shelf.holds(&all[WHOLE]));
-        shelf.drop_one(AccountId(part(WHOLE)));
+        shelf.drop_one(AccountId(part(WHOLE)), 0);
+        assert!(shelf.holds(&packed));
+        shelf.drop_one(AccountId(part(WHOLE)), 1);
         assert!(!shelf.holds(&packed));
         // One that is dropped leaves its room to another.
-        shelf.drop_one(AccountId(0));
+        shelf.drop_one(AccountId(0), 1);
         shelf.put(all[WHOLE].clone());
         let Looked::Here(whole) = shelf.find(&format!("user{WHOLE}")) else { panic!("not here") };
         assert!(Arc::ptr_eq(&whole, &all[WHOLE]));
