@@ -117,16 +117,18 @@ impl Gate {
     /// Those of the accounts hear of which nothing else follows; gives them.
     async fn hear_usual(&self, accounts: &[AccountId]) -> Result<HashSet<AccountId>, StoreError> {
         let mut tx = self.store.begin().await?;
-        // The accounts first: what is read after them is held by this transaction.
+        // The accounts first: what is read after them is held by this transaction. Then the connections, so that those which
+        // they are counted with are in the entries.
+        tx.hold_accounts(accounts).await?;
+        let mut fresh: HashMap<Option<AccountId>, Vec<Connection>> = HashMap::new();
+        for connection in tx.fresh_connections_of(accounts).await? {
+            fresh.entry(connection.account).or_default().push(connection);
+        }
         let entries = tx.entries(accounts).await?;
         let users: Vec<UserId> = entries.iter().filter_map(|entry| entry.account.user).collect();
         let policies = Policies::of(tx.settings_of(&users, accounts).await?)?;
         let routers = tx.reached_routers().await?;
         let wanting = tx.wanting(accounts).await?;
-        let mut fresh: HashMap<Option<AccountId>, Vec<Connection>> = HashMap::new();
-        for connection in tx.fresh_connections_of(accounts).await? {
-            fresh.entry(connection.account).or_default().push(connection);
-        }
         let (mut usual, mut done) = (Usual::default(), HashSet::new());
         for entry in entries {
             let account = entry.account.id;

@@ -138,7 +138,11 @@ impl Tx {
         self.hold_accounts(&[id]).await
     }
 
-    async fn hold_accounts(&mut self, ids: &[AccountId]) -> Result<()> {
+    /// Holds many, each as by [`Tx::hold_account`].
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn hold_accounts(&mut self, ids: &[AccountId]) -> Result<()> {
         match self.backend {
             // It has one writer.
             Backend::Sqlite => Ok(()),
