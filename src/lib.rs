@@ -31,7 +31,7 @@
 //!   Where a home server knows the password: `radius::forward` and `radius::home` ask it, then [`gate::Gate::access_forwarded`].
 //! * **Telegram answer**: [`telegram::Poller`] → [`gate::ports::Updates::handle`]: one transaction with the update's id →
 //!   `gate::update` → `gate::answer` → [`domain::session::Session::apply`] → the outbox edits the message ([`telegram::Sender`] delivers).
-//! * **Expiry**: `gate::lifecycle` sleeps to the next due time or to a wake-up → apply → what is wanted on the router is
+//! * **Expiry**: `gate::lifecycle` lets sessions hear of what accounting booked (`gate::hear`), sleeps to the next due time or to a wake-up → apply → what is wanted on the router is
 //!   stored → `gate::enforce` sends Disconnect-Requests ([`radius::Cutters`]) until accounting proves the end. What a running
 //!   connection is to be changed to goes the same way, as an order (`gate::order`, CoA-Request).
 //! * **Operator's click**: route in [`web`] (or [`cli`]) → role and origin are checked → `gate::admin`, where every change is
@@ -44,7 +44,8 @@
 //! # Invariants
 //!
 //! One function, `gate::session::apply`, changes a session: it loads the row, applies the pure rule, and writes the result
-//! with its audit line, its messages and what is wanted on routers in one transaction. So a crash at any point loses
+//! with its audit line, its messages and what is wanted on routers in one transaction. (Where a connection comes or goes and
+//! nothing else follows, `gate::hear` applies the same rule and writes what changed for many accounts at once.) So a crash at any point loses
 //! nothing and doubles no change; a message may be delivered twice, never not at all.
 //!
 //! No sequence of events permits without an approval; `Ended` absorbs everything; bytes from the network never panic; every

@@ -116,6 +116,9 @@ impl Gate {
 
     /// Those of the accounts hear of which nothing else follows; gives them.
     async fn hear_usual(&self, accounts: &[AccountId]) -> Result<HashSet<AccountId>, StoreError> {
+        if accounts.is_empty() {
+            return Ok(HashSet::new());
+        }
         let mut tx = self.store.begin().await?;
         // The accounts first: what is read after them is held by this transaction. Then the connections, so that those which
         // they are counted with are in the entries.

@@ -1,4 +1,5 @@
-//! The session in the store: the one place where an event is applied, and everything that must follow is written with it.
+//! The session in the store: where an event is applied, and everything that must follow is written with it. Where nothing
+//! follows, `gate::hear` applies it for many at once.
 
 use std::sync::Arc;
 

@@ -172,11 +172,6 @@ impl Store {
         &self.reader
     }
 
-    /// Whether transactions come one after the other, so that none waits for rows of another.
-    pub fn has_one_writer(&self) -> bool {
-        self.backend == Backend::Sqlite
-    }
-
     /// Begins a transaction. On SQLite it holds the one write lock until it ends.
     ///
     /// # Errors
