@@ -19,7 +19,7 @@
 //! | | [`sim`] | a simulated router and a simulated Bot API, for tests and trying by hand |
 //! | wiring | [`app`] [`cli`] [`open`] | builds everything in one function, runs it, stops it |
 //!
-//! # Four journeys, each down once and up once
+//! # The journeys, each down once and up once
 //!
 //! * **Access-Request**: `radius::server` reads a datagram → router by address → [`proto::radius::Packet`] checks length and
 //!   attributes → Message-Authenticator → `radius::duplicate` → `radius::decode` → [`gate::Gate::access_now`] (memory alone,
@@ -29,6 +29,8 @@
 //!   Over RadSec a connection takes the place of the socket (`radius::radsec`): the router is its certificate, and from there on
 //!   the way is the same.
 //!   Where a home server knows the password: `radius::forward` and `radius::home` ask it, then [`gate::Gate::access_forwarded`].
+//! * An **Accounting-Request** goes by the same first steps to [`gate::Gate::report`], and is answered when it is on disk: booked by
+//!   `gate::bookkeeper`, or, when many come, put down as it came (`gate::spool`) and booked from there, many at once.
 //! * **Telegram answer**: [`telegram::Poller`] → [`gate::ports::Updates::handle`]: one transaction with the update's id →
 //!   `gate::update` → `gate::answer` → [`domain::session::Session::apply`] → the outbox edits the message ([`telegram::Sender`] delivers).
 //! * **Expiry**: `gate::lifecycle` lets sessions hear of what accounting booked (`gate::hear`), sleeps to the next due time or to a wake-up → apply → what is wanted on the router is

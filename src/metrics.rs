@@ -53,6 +53,8 @@ pub struct Metrics {
     pub connections: Gauge,
     /// Messages that wait, as of the last round.
     pub outbox: Gauge,
+    /// Accounting records that are on disk and acknowledged, and wait to be booked.
+    pub spooled: Gauge,
     /// Log-ins that wait for their person.
     pub held: Gauge,
     /// Refusals that are kept back because passwords are guessed.
@@ -113,6 +115,7 @@ impl Metrics {
         };
         let connections = gauge("connections", "Open connections, as of the last minute");
         let outbox = gauge("outbox", "Messages that wait to be delivered");
+        let spooled = gauge("accounting_spooled", "Accounting records that are on disk and wait to be booked");
         let held = gauge("held", "Log-ins that wait for their person");
         let kept_back = gauge("kept_back", "Refusals that are kept back because passwords are guessed");
         let radsec_connections = gauge("radsec_connections", "Connections over TLS that routers have open");
@@ -133,6 +136,7 @@ impl Metrics {
             messages,
             connections,
             outbox,
+            spooled,
             held,
             kept_back,
             radsec_ends,

@@ -104,6 +104,17 @@ pub struct Record {
     pub via: Via,
 }
 
+/// One accounting packet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Notice {
+    /// Start, Interim or Stop of a connection.
+    Connection(Box<Record>),
+    /// Accounting-On: the box begins anew.
+    NasOn(NasKey, Timestamp),
+    /// Accounting-Off: the box goes down.
+    NasOff(NasKey, Timestamp),
+}
+
 /// Who reports a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Via {
@@ -137,6 +148,18 @@ impl Record {
     /// The start of the connection as this packet implies it.
     pub fn started(&self) -> Timestamp {
         self.happened() - self.lasted
+    }
+
+    /// Whether this only goes on telling of the connection of which `first` told and then `last`, so that all three may be
+    /// taken together: same connection, person and caller, and up to now it was running.
+    pub fn goes_on_from(&self, first: &Record, last: &Record) -> bool {
+        let is_same = self.nas == first.nas
+            && self.acct_session_id == first.acct_session_id
+            && self.started().since(first.started()).max(first.started().since(self.started())) <= SAME_START;
+        let is_alike = (&self.user_name, &self.class, &self.station)
+            == (&first.user_name, &first.class, &first.station)
+            && (self.nas_ip, self.authentic, self.via) == (first.nas_ip, first.authentic, first.via);
+        is_same && is_alike && !matches!(last.report, Report::Stop(_))
     }
 }
 

@@ -9,6 +9,7 @@ pub mod accounting;
 mod admin;
 mod answer;
 mod attempts;
+mod bookkeeper;
 pub mod bulk;
 mod class;
 mod compare;
@@ -16,6 +17,8 @@ mod conclude;
 pub mod directory;
 mod door;
 mod enforce;
+#[cfg(test)]
+mod fixture;
 mod fulfil;
 mod guarded;
 pub mod guess;
@@ -40,6 +43,7 @@ pub mod router_script;
 mod session;
 mod shelf;
 mod slots;
+mod spool;
 mod stranger;
 mod sweep;
 mod tempo;
@@ -121,6 +125,7 @@ pub struct Gate {
     /// When it was last told that errands are lost, in ms since 1970.
     errands_lost_at: AtomicI64,
     records: Queue<Queued>,
+    spool: spool::Spool,
     wake: Wake,
     leadership: Mutex<HashMap<&'static str, Held>>,
     bot: WatchSender<BotState>,
@@ -248,6 +253,7 @@ impl Gate {
             tempo: tempo::Tempo::default(),
             errands_lost_at: AtomicI64::new(0),
             records: Queue::new(accounting::RECORDS),
+            spool: spool::Spool::default(),
             wake: Wake::default(),
             leadership: Mutex::default(),
             bot: WatchSender::new(BotState::Off),
@@ -268,7 +274,7 @@ impl Gate {
         let _started = self.tasks.set((tracker.clone(), cancel.clone()));
         tracker.spawn(self.clone().follow_changes(cancel.clone()));
         tracker.spawn(self.clone().write_attempts(cancel.clone()));
-        tracker.spawn(self.clone().write_records(cancel.clone()));
+        self.start_accounting(tracker, cancel);
         tracker.spawn(self.clone().run_errands(cancel.clone()));
         tracker.spawn(self.clone().run_lifecycle(cancel.clone()));
         tracker.spawn(self.clone().run_sweep(cancel.clone()));

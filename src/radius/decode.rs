@@ -7,10 +7,9 @@ use std::time::Duration;
 use super::proof;
 use crate::clock::Timestamp;
 use crate::domain::access::{Reason, Request, Service};
-use crate::domain::connection::{Authentic, Record, Report, Traffic, Via};
+use crate::domain::connection::{Authentic, Notice, Record, Report, Traffic, Via};
 use crate::domain::id::RouterId;
 use crate::domain::router::NasKey;
-use crate::gate::accounting::Notice;
 use crate::proto::radius::{AttributeType, Packet, SharedSecret, attribute};
 
 /// Service-Type of a VPN.

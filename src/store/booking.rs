@@ -26,6 +26,73 @@ pub struct Booking<'a> {
     pub class: ClassSeen,
 }
 
+/// A booking, and later records of the same connection that only go on from it: they are booked as one.
+#[derive(Debug, Clone)]
+pub struct Course<'a> {
+    pub(super) first: Booking<'a>,
+    pub(super) later: Vec<&'a Record>,
+}
+
+impl<'a> Course<'a> {
+    /// A booking alone.
+    pub fn of(booking: Booking<'a>) -> Self {
+        Self { first: booking, later: Vec::new() }
+    }
+
+    /// Takes a record in if it goes on from what is there; tells whether it does.
+    pub fn take(&mut self, record: &'a Record) -> bool {
+        let goes_on = record.goes_on_from(self.first.record, self.last());
+        if goes_on {
+            self.later.push(record);
+        }
+        goes_on
+    }
+
+    pub(super) fn records(&self) -> impl DoubleEndedIterator<Item = &'a Record> {
+        std::iter::once(self.first.record).chain(self.later.iter().copied())
+    }
+
+    pub(super) fn last(&self) -> &'a Record {
+        self.later.last().copied().unwrap_or(self.first.record)
+    }
+
+    /// Each record as a booking of its own.
+    pub(super) fn bookings(&self) -> impl Iterator<Item = Booking<'a>> {
+        self.records().map(|record| Booking { record, ..self.first.clone() })
+    }
+
+    /// When it was last heard of.
+    pub(super) fn seen(&self) -> Timestamp {
+        self.records().map(|record| record.arrived).max().unwrap_or(self.first.record.arrived)
+    }
+
+    pub(super) fn seconds(&self) -> i64 {
+        self.most(|record| record.lasted.as_secs())
+    }
+
+    /// The most that any of the records says of what only grows.
+    pub(super) fn most(&self, of: impl Fn(&Record) -> u64) -> i64 {
+        i64::try_from(self.records().map(of).max().unwrap_or_default()).unwrap_or(i64::MAX)
+    }
+
+    /// The tunnel address that was told last.
+    pub(super) fn framed_ip(&self) -> Option<IpAddr> {
+        self.records().rev().find_map(|record| record.framed_ip)
+    }
+
+    pub(super) fn is_up(&self) -> bool {
+        !matches!(self.last().report, Report::Stop(_))
+    }
+
+    /// When the connection that began at `started` ended, and why, as the records say; nothing if it is up.
+    pub(super) fn end(&self, started: Timestamp) -> Option<(Timestamp, String)> {
+        match self.last().report {
+            Report::Start | Report::Interim => None,
+            Report::Stop(cause) => Some((self.last().happened().max(started), cause_word(cause))),
+        }
+    }
+}
+
 impl Tx {
     /// Books one accounting record: creates what is missing, updates what is known, closes at a Stop. A duplicate
     /// changes nothing that counts. The connection is marked fresh where its session has to hear of it.
@@ -37,7 +104,7 @@ impl Tx {
             Some(known) => Some(known),
             None => self.known_elsewhere(booking).await?,
         };
-        let Some(known) = known else { return self.open_all(&[booking]).await };
+        let Some(known) = known else { return self.open_all(&[&Course::of(booking.clone())]).await };
         match (booking.record.report, known.ended_at, known.cause.as_deref()) {
             (Report::Start | Report::Interim, None, _) => self.renew(booking, known).await,
             // What was concluded, not reported, may have been wrong: two boxes behind one address and name look like a
@@ -52,8 +119,8 @@ impl Tx {
 
     /// The connection a record belongs to: same box and Acct-Session-Id, and a start within [`SAME_START`].
     async fn known(&mut self, booking: &Booking<'_>) -> Result<Option<Connection>> {
-        let Some(found) = self.known_of(std::slice::from_ref(booking)).await?.remove(&0) else { return Ok(None) };
-        if found.is_other_than(booking) {
+        let Some(found) = self.known_of(std::iter::once(booking)).await?.remove(&0) else { return Ok(None) };
+        if found.is_other_than(booking.record) {
             // The router uses the id again: the Stop of the older connection never came, and what was to end there has.
             self.end_connection(&found, LOST, booking.record.arrived).await?;
             self.settle_cut(found.nas, &found.acct_session_id, "proven", booking.record.arrived).await?;
@@ -113,7 +180,8 @@ impl Tx {
     /// A running connection was heard of again.
     async fn renew(&mut self, booking: &Booking<'_>, known: Connection) -> Result<()> {
         self.place(booking, &known).await?;
-        let heard = [(booking, known)];
+        let course = Course::of(booking.clone());
+        let heard = [(&course, known)];
         self.count_all(&heard).await?;
         self.look_again(&heard).await
     }
@@ -129,9 +197,8 @@ impl Tx {
 
     async fn close(&mut self, booking: &Booking<'_>, known: Connection) -> Result<()> {
         self.place(booking, &known).await?;
-        let heard = [(booking, known)];
-        self.count_all(&heard).await?;
-        self.close_all(&heard).await
+        let course = Course::of(booking.clone());
+        self.close_all(&[(&course, known)]).await
     }
 
     /// What was taken for lost is reported as down: its session hears of a real end.
@@ -148,11 +215,11 @@ impl Tx {
 
     async fn count(&mut self, booking: &Booking<'_>, known: Connection) -> Result<()> {
         self.place(booking, &known).await?;
-        self.count_all(&[(booking, known)]).await
+        self.count_all(&[(&Course::of(booking.clone()), known)]).await
     }
 
     async fn place(&mut self, booking: &Booking<'_>, known: &Connection) -> Result<()> {
-        match tunnel_of(booking, known) {
+        match tunnel_of(booking.record.framed_ip, known) {
             Some(address) => self.place_tunnel(known, address).await,
             None => Ok(()),
         }
@@ -217,12 +284,4 @@ impl Tx {
 
 pub(super) fn cause_word(cause: Option<u32>) -> String {
     cause.map_or_else(|| "unknown".to_owned(), |cause| cause.to_string())
-}
-
-pub(super) fn whole_seconds(record: &Record) -> i64 {
-    i64::try_from(record.lasted.as_secs()).unwrap_or(i64::MAX)
-}
-
-pub(super) fn big(count: u64) -> i64 {
-    i64::try_from(count).unwrap_or(i64::MAX)
 }

@@ -4,13 +4,19 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::LazyLock;
 
-use super::booking::{Booking, big, cause_word, whole_seconds};
+use sqlx::Any;
+use sqlx::any::AnyArguments;
+use sqlx::query::Query;
+
+use super::booking::{Booking, Course};
 use super::connection::{ClassSeen, Connection, read};
 use super::error::Result;
 use super::field::Fields;
 use super::rows::{Rows, Written};
 use super::{Noun, Tx};
-use crate::domain::connection::{Authentic, Report, SAME_START};
+use crate::clock::Timestamp;
+use crate::domain::connection::{Authentic, Record, Report, SAME_START};
+use crate::domain::id::{ConnectionId, NasId};
 
 static KNOWN: Written = LazyLock::new(|| {
     Rows::new(
@@ -29,21 +35,27 @@ static KNOWN: Written = LazyLock::new(|| {
 
 static OPEN: Written = LazyLock::new(|| {
     Rows::new(
-        "insert into connections (nas_id, router_id, acct_session_id, user_name, account_id, session_id, station, nas_ip,
+        // An account or a session that is gone by now is none. Joined: PostgreSQL plans a subquery in each row by itself.
+        "with told (place, nas_id, router_id, acct_session_id, user_name, account_id, session_id, station, nas_ip, framed_ip,
+         authentic, classed, started_at, seen_at, seconds, input_octets, output_octets, input_packets, output_packets, fresh,
+         ended_at, cause, via) as (values {rows})
+         insert into connections (nas_id, router_id, acct_session_id, user_name, account_id, session_id, station, nas_ip,
          framed_ip, authentic, classed, started_at, seen_at, seconds, input_octets, output_octets, input_packets,
-         output_packets, fresh, ended_at, cause, via) values {rows}",
-        "(?, ?, ?, ?, (select id from accounts where id = ?), (select id from sessions where id = ?), ?, ?, ?, ?, ?, ?, ?,
-          ?, ?, ?, ?, ?, 1, ?, ?, ?)",
+         output_packets, fresh, ended_at, cause, via)
+         select t.nas_id, t.router_id, t.acct_session_id, t.user_name, a.id, s.id, t.station, t.nas_ip, t.framed_ip,
+         t.authentic, t.classed, t.started_at, t.seen_at, t.seconds, t.input_octets, t.output_octets, t.input_packets,
+         t.output_packets, t.fresh, t.ended_at, t.cause, t.via
+         from told t left join accounts a on a.id = t.account_id left join sessions s on s.id = t.session_id
+         order by t.place",
+        "(?, ?, ?, ?, ?, cast(? as bigint), cast(? as bigint), cast(? as text), cast(? as text), cast(? as text), ?, ?, ?, ?,
+          ?, ?, ?, ?, ?, cast(? as bigint), cast(? as bigint), cast(? as text), ?)",
     )
 });
 
-static COUNT: Written = LazyLock::new(|| {
-    Rows::new(
-        // Counters only grow: a packet that was delayed on its way does not turn them back.
-        "with heard (id, seen_at, seconds, input_octets, output_octets, input_packets, output_packets)
-         as (values {rows})
-         update connections set
-         seen_at = case when connections.seen_at < h.seen_at then h.seen_at else connections.seen_at end,
+/// What a record sets. Counters only grow: a packet that was delayed on its way does not turn them back.
+macro_rules! counted {
+    () => {
+        "seen_at = case when connections.seen_at < h.seen_at then h.seen_at else connections.seen_at end,
          seconds = case when connections.seconds < h.seconds then h.seconds else connections.seconds end,
          input_octets = case when connections.input_octets < h.input_octets then h.input_octets
          else connections.input_octets end,
@@ -52,8 +64,18 @@ static COUNT: Written = LazyLock::new(|| {
          input_packets = case when connections.input_packets < h.input_packets then h.input_packets
          else connections.input_packets end,
          output_packets = case when connections.output_packets < h.output_packets then h.output_packets
-         else connections.output_packets end
-         from heard h where connections.id = h.id",
+         else connections.output_packets end"
+    };
+}
+
+static COUNT: Written = LazyLock::new(|| {
+    Rows::new(
+        concat!(
+            "with heard (id, seen_at, seconds, input_octets, output_octets, input_packets, output_packets)
+             as (values {rows}) update connections set ",
+            counted!(),
+            " from heard h where connections.id = h.id"
+        ),
         "(?, ?, ?, ?, ?, ?, ?)",
     )
 });
@@ -68,10 +90,13 @@ static LOOK_AGAIN: Written = LazyLock::new(|| {
 
 static CLOSE: Written = LazyLock::new(|| {
     Rows::new(
-        "with gone (id, ended_at, cause) as (values {rows})
-         update connections set ended_at = g.ended_at, cause = g.cause, fresh = 1
-         from gone g where connections.id = g.id and connections.ended_at is null",
-        "(?, ?, ?)",
+        concat!(
+            "with heard (id, seen_at, seconds, input_octets, output_octets, input_packets, output_packets, ended_at, cause)
+             as (values {rows}) update connections set ended_at = h.ended_at, cause = h.cause, fresh = 1, ",
+            counted!(),
+            " from heard h where connections.id = h.id and connections.ended_at is null"
+        ),
+        "(?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )
 });
 
@@ -84,57 +109,61 @@ static SETTLE: Written = LazyLock::new(|| {
     )
 });
 
-/// A record of a connection that is known.
-pub(super) type Heard<'b, 'r> = (&'b Booking<'r>, Connection);
+/// What is told of a connection that is known.
+pub(super) type Heard<'c, 'r> = (&'c Course<'r>, Connection);
 
-/// The records of a group by what they do.
+/// A connection that ended, by its box and Acct-Session-Id, and when.
+type Settled<'c> = (NasId, &'c str, Timestamp);
+
+/// The courses of a group by what they do.
 #[derive(Default)]
-struct Sorted<'b, 'r> {
-    opened: Vec<&'b Booking<'r>>,
-    renewed: Vec<Heard<'b, 'r>>,
-    closed: Vec<Heard<'b, 'r>>,
+struct Sorted<'c, 'r> {
+    opened: Vec<&'c Course<'r>>,
+    renewed: Vec<Heard<'c, 'r>>,
+    closed: Vec<Heard<'c, 'r>>,
 }
 
 impl Tx {
-    /// Books records of connections that all differ, in box or Acct-Session-Id; each as [`Tx::book`] would.
+    /// Books what is told of connections that all differ, in box or Acct-Session-Id; each record as [`Tx::book`] would.
     ///
     /// # Errors
     /// The database does not answer.
-    pub async fn book_all(&mut self, bookings: &[Booking<'_>]) -> Result<()> {
-        let mut known = self.known_of(bookings).await?;
+    pub async fn book_all(&mut self, courses: &[Course<'_>]) -> Result<()> {
+        let mut known = self.known_of(courses.iter().map(|course| &course.first)).await?;
         let mut sorted = Sorted::default();
-        for (place, booking) in bookings.iter().enumerate() {
-            let Some(known) = known.remove(&place) else {
-                match booking.record.report {
-                    Report::Start => sorted.opened.push(booking),
-                    // Its box may be called otherwise since.
-                    Report::Interim | Report::Stop(_) => self.book(booking).await?,
+        for (place, course) in courses.iter().enumerate() {
+            match known.remove(&place) {
+                None if course.first.record.report == Report::Start => sorted.opened.push(course),
+                Some(known) if known.ended_at.is_none() && !course.records().any(|told| known.is_other_than(told)) => {
+                    if let Some(address) = tunnel_of(course.framed_ip(), &known) {
+                        self.place_tunnel(&known, address).await?;
+                    }
+                    match course.last().report {
+                        Report::Start | Report::Interim => sorted.renewed.push((course, known)),
+                        Report::Stop(_) => sorted.closed.push((course, known)),
+                    }
                 }
-                continue;
-            };
-            if known.ended_at.is_some() || known.is_other_than(booking) {
-                self.book(booking).await?;
-                continue;
-            }
-            if let Some(address) = tunnel_of(booking, &known) {
-                self.place_tunnel(&known, address).await?;
-            }
-            match booking.record.report {
-                Report::Start | Report::Interim => sorted.renewed.push((booking, known)),
-                Report::Stop(_) => sorted.closed.push((booking, known)),
+                // It has ended, it is another one, or its box may be called otherwise since.
+                None | Some(_) => {
+                    for booking in course.bookings() {
+                        self.book(&booking).await?;
+                    }
+                }
             }
         }
         self.open_all(&sorted.opened).await?;
         self.count_all(&sorted.renewed).await?;
         self.look_again(&sorted.renewed).await?;
-        self.count_all(&sorted.closed).await?;
         self.close_all(&sorted.closed).await
     }
 
     /// The connections that the records belong to, by the places of those.
-    pub(super) async fn known_of(&mut self, bookings: &[Booking<'_>]) -> Result<HashMap<usize, Connection>> {
+    pub(super) async fn known_of<'b>(
+        &mut self,
+        bookings: impl Iterator<Item = &'b Booking<'b>>,
+    ) -> Result<HashMap<usize, Connection>> {
         let mut known: HashMap<usize, Connection> = HashMap::new();
-        let placed: Vec<(usize, &Booking<'_>)> = bookings.iter().enumerate().collect();
+        let placed: Vec<(usize, &Booking<'_>)> = bookings.enumerate().collect();
         for (statement, portion) in KNOWN.portions(self.backend, &placed) {
             let ask = portion.iter().fold(sqlx::query(statement), |ask, (place, booking)| {
                 let started = booking.record.started();
@@ -160,52 +189,53 @@ impl Tx {
         Ok(known)
     }
 
-    pub(super) async fn open_all(&mut self, opened: &[&Booking<'_>]) -> Result<()> {
+    /// Opens connections. One that is over already is nobody's news: its session has never heard of it, and to that an end is
+    /// nothing.
+    pub(super) async fn open_all(&mut self, opened: &[&Course<'_>]) -> Result<()> {
         for (statement, portion) in OPEN.portions(self.backend, opened) {
-            let open = portion.iter().fold(sqlx::query(statement), |open, booking| {
-                let record = booking.record;
-                let (ended_at, cause) = booking.end();
-                open.bind(booking.nas.0)
+            let open = (0_i64..).zip(portion).fold(sqlx::query(statement), |open, (place, course)| {
+                let Booking { record, nas, account, session, class } = &course.first;
+                let (ended_at, cause) = course.end(record.started()).unzip();
+                open.bind(place)
+                    .bind(nas.0)
                     .bind(record.nas.router.0)
                     .bind(&record.acct_session_id)
                     .bind(&record.user_name)
-                    .bind(booking.account.map(|account| account.0))
-                    .bind(booking.session.map(|session| session.0))
+                    .bind(account.map(|account| account.0))
+                    .bind(session.map(|session| session.0))
                     .bind(&record.station)
                     .bind(record.nas_ip.map(|address| address.to_string()))
-                    .bind(record.framed_ip.map(|address| address.to_string()))
+                    .bind(course.framed_ip().map(|address| address.to_string()))
                     .bind(if record.authentic == Authentic::Local { "local" } else { "radius" })
-                    .bind(i64::from(booking.class == ClassSeen::Ours))
+                    .bind(i64::from(*class == ClassSeen::Ours))
                     .bind(record.started().millis())
-                    .bind(record.arrived.millis())
-                    .bind(whole_seconds(record))
-                    .bind(big(record.traffic.input_octets))
-                    .bind(big(record.traffic.output_octets))
-                    .bind(big(record.traffic.input_packets))
-                    .bind(big(record.traffic.output_packets))
-                    .bind(ended_at)
+                    .bind(course.seen().millis())
+                    .bind(course.seconds())
+                    .bind(course.most(|record| record.traffic.input_octets))
+                    .bind(course.most(|record| record.traffic.output_octets))
+                    .bind(course.most(|record| record.traffic.input_packets))
+                    .bind(course.most(|record| record.traffic.output_packets))
+                    .bind(ended_at.is_none().then_some(1_i64))
+                    .bind(ended_at.map(|at| at.millis()))
                     .bind(cause)
                     .bind(record.via.word())
             });
             open.execute(self.sql()).await?;
         }
-        opened.iter().for_each(|booking| self.touch_door(booking.account));
+        let ended: Vec<Settled<'_>> = opened
+            .iter()
+            .filter(|course| !course.is_up())
+            .map(|course| (course.first.nas, course.last().acct_session_id.as_str(), course.last().happened()))
+            .collect();
+        self.settle_all(&ended).await?;
+        opened.iter().filter(|course| course.is_up()).for_each(|course| self.touch_door(course.first.account));
         Ok(())
     }
 
     pub(super) async fn count_all(&mut self, heard: &[Heard<'_, '_>]) -> Result<()> {
         for (statement, portion) in COUNT.portions(self.backend, heard) {
-            let count = portion.iter().fold(sqlx::query(statement), |count, (booking, known)| {
-                let record = booking.record;
-                count
-                    .bind(known.id.0)
-                    .bind(record.arrived.millis())
-                    .bind(whole_seconds(record))
-                    .bind(big(record.traffic.input_octets))
-                    .bind(big(record.traffic.output_octets))
-                    .bind(big(record.traffic.input_packets))
-                    .bind(big(record.traffic.output_packets))
-            });
+            let count =
+                portion.iter().fold(sqlx::query(statement), |count, (course, known)| counted(count, known.id, course));
             count.execute(self.sql()).await?;
         }
         Ok(())
@@ -225,46 +255,60 @@ impl Tx {
         Ok(())
     }
 
-    /// Closes connections, and settles what was wanted of them: their end is the proof.
+    /// Counts and closes connections, and settles what was wanted of them: their end is the proof.
     pub(super) async fn close_all(&mut self, closed: &[Heard<'_, '_>]) -> Result<()> {
         for (statement, portion) in CLOSE.portions(self.backend, closed) {
-            let close = portion.iter().fold(sqlx::query(statement), |close, (booking, known)| {
-                let at = booking.record.happened().max(known.started_at);
-                close.bind(known.id.0).bind(at.millis()).bind(booking.end().1)
+            let close = portion.iter().fold(sqlx::query(statement), |close, (course, known)| {
+                let (ended_at, cause) = course.end(known.started_at).unzip();
+                counted(close, known.id, course).bind(ended_at.map(|at| at.millis())).bind(cause)
             });
             close.execute(self.sql()).await?;
         }
-        for (statement, portion) in SETTLE.portions(self.backend, closed) {
-            let settle = portion.iter().fold(sqlx::query(statement), |settle, (booking, known)| {
-                let at = booking.record.happened().millis();
-                settle.bind(known.nas.0).bind(&known.acct_session_id).bind(at)
+        let ended: Vec<Settled<'_>> = closed
+            .iter()
+            .map(|(course, known)| (known.nas, known.acct_session_id.as_str(), course.last().happened()))
+            .collect();
+        self.settle_all(&ended).await?;
+        closed.iter().for_each(|(_, known)| self.touch_door(known.account));
+        Ok(())
+    }
+
+    async fn settle_all(&mut self, ended: &[Settled<'_>]) -> Result<()> {
+        for (statement, portion) in SETTLE.portions(self.backend, ended) {
+            let settle = portion.iter().fold(sqlx::query(statement), |settle, (nas, acct_session_id, at)| {
+                settle.bind(nas.0).bind(*acct_session_id).bind(at.millis())
             });
             settle.execute(self.sql()).await?;
         }
-        closed.iter().for_each(|(_, known)| self.touch_door(known.account));
         Ok(())
     }
 }
 
+/// The values of a row whose columns are set by `counted!`.
+fn counted<'q>(
+    query: Query<'q, Any, AnyArguments>,
+    id: ConnectionId,
+    course: &Course<'_>,
+) -> Query<'q, Any, AnyArguments> {
+    query
+        .bind(id.0)
+        .bind(course.seen().millis())
+        .bind(course.seconds())
+        .bind(course.most(|record| record.traffic.input_octets))
+        .bind(course.most(|record| record.traffic.output_octets))
+        .bind(course.most(|record| record.traffic.input_packets))
+        .bind(course.most(|record| record.traffic.output_packets))
+}
+
 impl Connection {
     /// Whether the router uses the number of this one again: the record is of one that began at another time.
-    pub(super) fn is_other_than(&self, booking: &Booking<'_>) -> bool {
-        let started = booking.record.started();
+    pub(super) fn is_other_than(&self, record: &Record) -> bool {
+        let started = record.started();
         self.ended_at.is_none() && self.started_at.since(started).max(started.since(self.started_at)) > SAME_START
     }
 }
 
-/// The tunnel address that a record brings, if it is news.
-pub(super) fn tunnel_of(booking: &Booking<'_>, known: &Connection) -> Option<IpAddr> {
-    booking.record.framed_ip.filter(|address| Some(*address) != known.framed_ip)
-}
-
-impl Booking<'_> {
-    /// When the connection ended and why, as the record says; nothing if it is up.
-    pub(super) fn end(&self) -> (Option<i64>, Option<String>) {
-        match self.record.report {
-            Report::Start | Report::Interim => (None, None),
-            Report::Stop(cause) => (Some(self.record.happened().millis()), Some(cause_word(cause))),
-        }
-    }
+/// The tunnel address that is told, if it is news.
+pub(super) fn tunnel_of(told: Option<IpAddr>, known: &Connection) -> Option<IpAddr> {
+    told.filter(|address| Some(*address) != known.framed_ip)
 }

@@ -74,6 +74,12 @@ const STEPS: &[Step] = &[
         sqlite: include_str!("../../migrations/sqlite/0011_fewer_indexes.sql"),
         postgres: include_str!("../../migrations/postgres/0011_fewer_indexes.sql"),
     },
+    Step {
+        version: 12,
+        name: "spool",
+        sqlite: include_str!("../../migrations/sqlite/0012_spool.sql"),
+        postgres: include_str!("../../migrations/postgres/0012_spool.sql"),
+    },
 ];
 
 const CHECK: &[u8] = b"radgram";

@@ -31,6 +31,7 @@ mod rows;
 pub mod rule;
 pub mod session;
 pub mod setting;
+pub mod spool;
 pub mod user;
 pub mod want;
 

@@ -25,11 +25,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use radgram::clock::Clock;
-use radgram::domain::connection::{Authentic, Record, Report, Traffic, Via};
+use radgram::domain::connection::{Authentic, Notice, Record, Report, Traffic, Via};
 use radgram::domain::id::AccountId;
 use radgram::domain::router::NasKey;
 use radgram::domain::user::UserState;
-use radgram::gate::accounting::Notice;
 use radgram::gate::ports::{Amendment, CutOutcome, Cutter, Target};
 use radgram::gate::router_api::{Active, AdmittedBy};
 use tokio_util::sync::{CancellationToken, DropGuard};

@@ -1,9 +1,8 @@
 //! A box gets another name or another address while somebody is connected through it.
 
 use radgram::clock::Clock;
-use radgram::domain::connection::{Authentic, Record, Report, Traffic, Via};
+use radgram::domain::connection::{Authentic, Notice, Record, Report, Traffic, Via};
 use radgram::domain::router::{Demand, NasKey, source_network};
-use radgram::gate::accounting::Notice;
 use radgram::store::router::RouterForm;
 use std::time::Duration;
 

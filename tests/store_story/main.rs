@@ -47,6 +47,7 @@ macro_rules! on_both {
 mod attributes;
 mod changes;
 mod connections;
+mod courses;
 mod groups;
 mod homes;
 mod messages;
@@ -54,6 +55,7 @@ mod opening;
 mod orders;
 mod people;
 mod sessions;
+mod spool;
 mod wants;
 
 /// When every story begins.

@@ -4,10 +4,9 @@ use std::time::Duration;
 
 use super::{Blind, Look, Memory};
 use crate::domain::account::is_same_name;
-use crate::domain::connection::{Authentic, Record, Report, Traffic, Via};
+use crate::domain::connection::{Authentic, Notice, Record, Report, Traffic, Via};
 use crate::domain::router::NasKey;
 use crate::gate::Gate;
-use crate::gate::accounting::Notice;
 use crate::gate::router_api::{Active, AdmittedBy};
 use crate::gate::session::Ended;
 use crate::store::StoreError;

@@ -1,0 +1,252 @@
+//! The spool: records that are on disk and acknowledged, and wait to be booked.
+//!
+//! Booked many at once, Start, Interims and Stop of a connection are one row that is written once. They are read from the
+//! database again for that, so what a crash left is booked as what waits is.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::time::{Instant, sleep_until};
+
+use super::Gate;
+use super::bookkeeper::Remembered;
+use crate::domain::connection::Notice;
+use crate::store::spool::Spooled;
+use crate::store::{StoreError, Tx};
+
+/// Records that wait at most; above it routers wait for their answers.
+const RECORDS: usize = 16_384;
+/// How long one waits at most before no more are taken. It is less than a slot lives ([`crate::domain::access::SLOT`]), so
+/// that a second dial finds the slot of an Accept, or the connection that it became.
+const OLDEST: Duration = Duration::from_secs(10);
+/// How long records are let gather before they are booked.
+const RIPE: Duration = Duration::from_millis(50);
+/// Records that are booked in one transaction, and rows that are read for it: on SQLite nobody else writes meanwhile.
+const AT_ONCE: usize = 2_048;
+const ROWS: i64 = 64;
+/// How often it is looked for what an instance left that is gone.
+const EVERY: Duration = Duration::from_secs(60);
+/// After this time a row of another instance is taken for left: that instance books its own within [`OLDEST`].
+const ABANDONED: Duration = Duration::from_secs(60);
+/// The pause after a database that did not answer.
+const PAUSE: Duration = Duration::from_secs(1);
+/// How often a transaction is tried that another one overtook.
+const TRIES: u32 = 5;
+
+/// What this instance has in the spool.
+#[derive(Default)]
+pub(super) struct Spool {
+    waiting: Mutex<Waiting>,
+    put: Notify,
+    taken: Notify,
+}
+
+#[derive(Default)]
+struct Waiting {
+    rows: VecDeque<Row>,
+    records: usize,
+    /// When it was last looked for what others left.
+    looked_at: Option<Instant>,
+}
+
+struct Row {
+    id: i64,
+    records: usize,
+    since: Instant,
+}
+
+impl Spool {
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.waiting().rows.is_empty()
+    }
+
+    /// How many records wait.
+    pub(super) fn records(&self) -> usize {
+        self.waiting().records
+    }
+
+    /// A row was written.
+    pub(super) fn put(&self, id: i64, records: usize) {
+        let mut waiting = self.waiting();
+        waiting.rows.push_back(Row { id, records, since: Instant::now() });
+        waiting.records += records;
+        self.put.notify_one();
+    }
+
+    /// Rows were booked, whoever wrote them.
+    fn take(&self, ids: &[i64]) {
+        let mut waiting = self.waiting();
+        waiting.rows.retain(|row| !ids.contains(&row.id));
+        waiting.records = waiting.rows.iter().map(|row| row.records).sum();
+        self.taken.notify_one();
+    }
+
+    /// Waits until more may be put down.
+    pub(super) async fn room(&self) {
+        while !self.waiting().has_room() {
+            self.taken.notified().await;
+        }
+    }
+
+    /// Waits until there is something to book.
+    pub(super) async fn ripe(&self) {
+        loop {
+            let Some(at) = self.waiting().ripe_at() else { return };
+            tokio::select! {
+                () = self.put.notified() => {}
+                () = sleep_until(at) => return,
+            }
+        }
+    }
+}
+
+impl Waiting {
+    fn has_room(&self) -> bool {
+        self.records < RECORDS && self.rows.front().is_none_or(|oldest| oldest.since.elapsed() < OLDEST)
+    }
+
+    /// When there will be something to book if nothing comes any more; `None` if there is now.
+    fn ripe_at(&self) -> Option<Instant> {
+        let look_at = self.looked_at? + EVERY;
+        match self.rows.front() {
+            Some(_) if self.records >= AT_ONCE => None,
+            Some(oldest) => Some(look_at.min(oldest.since + RIPE)),
+            None => Some(look_at),
+        }
+    }
+}
+
+/// Rows of the spool that are booked together.
+struct Batch {
+    rows: Vec<i64>,
+    notices: Vec<Notice>,
+    /// Whether there may be more in the spool.
+    more: bool,
+}
+
+impl Gate {
+    /// What was set aside is tried again, once for each start: it may be another version that does.
+    pub(super) async fn try_refused_again(&self) -> Result<(), StoreError> {
+        let mut tx = self.store.begin().await?;
+        tx.try_refused_again().await?;
+        tx.commit(self.now()).await.map(drop)
+    }
+
+    /// Books the oldest of what is spooled.
+    pub(super) async fn book_ripe(&self, remembered: &mut Remembered) {
+        match self.book_spooled(remembered).await {
+            // What more there is does not wait until it is ripe.
+            Ok(more) => self.spool.waiting().looked_at = if more { None } else { Some(Instant::now()) },
+            Err(error) => {
+                tracing::warn!(%error, "accounting records wait to be booked; trying again");
+                tokio::time::sleep(PAUSE).await;
+            }
+        }
+    }
+
+    /// Tells whether there is more.
+    async fn book_spooled(&self, remembered: &mut Remembered) -> Result<bool, StoreError> {
+        for _ in 1..TRIES {
+            match self.book_batch(remembered).await {
+                Err(StoreError::Conflict) => {}
+                done => return done,
+            }
+        }
+        self.book_batch(remembered).await
+    }
+
+    async fn book_batch(&self, remembered: &mut Remembered) -> Result<bool, StoreError> {
+        let mut tx = self.store.begin().await?;
+        let Batch { rows, notices, more } = match batch(tx.spooled(&self.instance, self.now() - ABANDONED, ROWS).await?)
+        {
+            Ok(batch) => batch,
+            Err((row, error)) => {
+                self.set_row_aside(tx, row, &error).await?;
+                return Ok(true);
+            }
+        };
+        let told: Vec<&Notice> = notices.iter().collect();
+        match self.book_in(tx, &told, &rows, remembered).await {
+            Err(error) if error.is_lasting() => {
+                tracing::warn!(%error, records = told.len(), "accounting records are not booked together; trying each alone");
+                self.book_one_by_one(&told, &rows, remembered).await?;
+            }
+            done => done?,
+        }
+        self.taken(&rows);
+        Ok(more)
+    }
+
+    /// What cannot be booked keeps no other record back. If that is broken off, those that are booked are so again.
+    async fn book_one_by_one(
+        &self,
+        notices: &[&Notice],
+        rows: &[i64],
+        remembered: &mut Remembered,
+    ) -> Result<(), StoreError> {
+        let mut refused = Vec::new();
+        for notice in notices {
+            match self.book_group(&[notice], remembered).await {
+                Err(error) if error.is_lasting() => {
+                    tracing::error!(%error, "an accounting record cannot be booked; it is set aside");
+                    refused.push(*notice);
+                }
+                done => done?,
+            }
+        }
+        let mut tx = self.store.begin().await?;
+        tx.unspool(rows).await?;
+        if !refused.is_empty() {
+            tx.set_aside(&self.instance, &refused, self.now()).await?;
+            self.alarm_set_aside(&mut tx).await?;
+        }
+        let committed = tx.commit(self.now()).await?;
+        self.after(&committed);
+        Ok(())
+    }
+
+    async fn set_row_aside(&self, mut tx: Tx, row: i64, error: &StoreError) -> Result<(), StoreError> {
+        tracing::error!(%error, row, "accounting records cannot be read; they are set aside");
+        tx.set_row_aside(row, self.now()).await?;
+        self.alarm_set_aside(&mut tx).await?;
+        let committed = tx.commit(self.now()).await?;
+        self.after(&committed);
+        self.taken(&[row]);
+        Ok(())
+    }
+
+    fn taken(&self, rows: &[i64]) {
+        self.spool.take(rows);
+        self.metrics.spooled.set(i64::try_from(self.spool.records()).unwrap_or(i64::MAX));
+    }
+
+    async fn alarm_set_aside(&self, tx: &mut Tx) -> Result<(), StoreError> {
+        let text = "Accounting records could not be booked and are set aside; the log says why. They are tried again at the \
+                    next start.";
+        tx.raise("set_aside", "accounting", text, self.now()).await.map(drop)
+    }
+}
+
+/// As many of the rows as are booked in one transaction; or the first one, if it cannot be read.
+fn batch(rows: Vec<Spooled>) -> Result<Batch, (i64, StoreError)> {
+    let count = rows.len();
+    let mut batch = Batch { rows: Vec::new(), notices: Vec::new(), more: false };
+    for Spooled { id, notices } in rows {
+        match notices {
+            Ok(notices) if batch.notices.len() < AT_ONCE => {
+                batch.notices.extend(notices);
+                batch.rows.push(id);
+            }
+            Err(error) if batch.rows.is_empty() => return Err((id, error)),
+            Ok(_) | Err(_) => break,
+        }
+    }
+    batch.more = batch.rows.len() < count || i64::try_from(count) == Ok(ROWS);
+    Ok(batch)
+}

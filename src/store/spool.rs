@@ -1,0 +1,282 @@
+//! The spool: accounting records on disk as they came, answered and not booked yet; a row holds many.
+//!
+//! A row is a list in [postcard](https://postcard.jamesmunns.com/wire-format), whose layout is [`FORMAT`]. It lives for some
+//! milliseconds, or until the next start after a crash.
+
+use std::borrow::Cow;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use sqlx::any::AnyRow;
+
+use super::error::{Result, StoreError};
+use super::field::{Fields, each};
+use super::{Backend, Tx};
+use crate::clock::Timestamp;
+use crate::domain::connection::{Authentic, Notice, Record, Report, Traffic, Via};
+use crate::domain::id::RouterId;
+use crate::domain::router::NasKey;
+
+/// The layout of [`Written`]; another one has another number.
+const FORMAT: i64 = 1;
+
+/// A row of the spool.
+#[derive(Debug)]
+pub struct Spooled {
+    /// The row.
+    pub id: i64,
+    /// What it holds, in the order in which it came; or why that cannot be read: another version of this program wrote it.
+    pub notices: Result<Vec<Notice>>,
+}
+
+/// A notice as it is written.
+#[derive(Serialize, Deserialize)]
+enum Written<'a> {
+    #[serde(borrow)]
+    Connection(Box<WrittenRecord<'a>>),
+    NasOn(#[serde(borrow)] WrittenKey<'a>, i64),
+    NasOff(#[serde(borrow)] WrittenKey<'a>, i64),
+}
+
+#[derive(Serialize, Deserialize)]
+struct WrittenKey<'a>(i64, IpAddr, Cow<'a, str>);
+
+#[derive(Serialize, Deserialize)]
+enum WrittenReport {
+    Start,
+    Interim,
+    Stop(Option<u32>),
+}
+
+#[derive(Serialize, Deserialize)]
+struct WrittenRecord<'a> {
+    report: WrittenReport,
+    #[serde(borrow)]
+    nas: WrittenKey<'a>,
+    acct_session_id: Cow<'a, str>,
+    user_name: Cow<'a, [u8]>,
+    class: Option<Cow<'a, [u8]>>,
+    station: Option<Cow<'a, str>>,
+    nas_ip: Option<IpAddr>,
+    framed_ip: Option<IpAddr>,
+    server: Option<IpAddr>,
+    is_local: bool,
+    arrived: i64,
+    delay: Duration,
+    lasted: Duration,
+    /// Input and output octets, input and output packets.
+    traffic: [u64; 4],
+    is_by_api: bool,
+}
+
+impl Tx {
+    /// Writes notices down as they came; gives the row.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn spool<'n>(
+        &mut self,
+        owner: &str,
+        notices: impl Iterator<Item = &'n Notice>,
+        now: Timestamp,
+    ) -> Result<i64> {
+        self.spool_row(owner, notices, now, None).await
+    }
+
+    /// Sets notices aside that cannot be booked; they are tried again when an instance starts.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn set_aside(&mut self, owner: &str, notices: &[&Notice], now: Timestamp) -> Result<()> {
+        self.spool_row(owner, notices.iter().copied(), now, Some(now)).await.map(drop)
+    }
+
+    async fn spool_row<'n>(
+        &mut self,
+        owner: &str,
+        notices: impl Iterator<Item = &'n Notice>,
+        now: Timestamp,
+        refused_at: Option<Timestamp>,
+    ) -> Result<i64> {
+        let written: Vec<Written<'_>> = notices.map(Written::from).collect();
+        // Nothing that these types hold cannot be written.
+        let records = postcard::to_allocvec(&written).map_err(|_| corrupt(0))?;
+        let row = sqlx::query(
+            "insert into spool (owner, at, format, records, refused_at) values ($1, $2, $3, $4, $5) returning id",
+        )
+        .bind(owner)
+        .bind(now.millis())
+        .bind(FORMAT)
+        .bind(records)
+        .bind(refused_at.map(Timestamp::millis))
+        .fetch_one(self.sql())
+        .await?;
+        Fields::of("spool", &row).int("id")
+    }
+
+    /// The oldest rows of `owner`, and those of others that have lain there since `abandoned`: their instance is gone. On
+    /// SQLite there is one instance, and all is its own. Whoever read a row holds it until the transaction ends; what another
+    /// one holds is passed over.
+    ///
+    /// # Errors
+    /// The database does not answer, or a row is corrupt.
+    pub async fn spooled(&mut self, owner: &str, abandoned: Timestamp, rows: i64) -> Result<Vec<Spooled>> {
+        let rows = match self.backend {
+            Backend::Sqlite => {
+                sqlx::query("select id, format, records from spool where refused_at is null order by id limit $1")
+                    .bind(rows)
+            }
+            Backend::Postgres => sqlx::query(
+                "select id, format, records from spool where refused_at is null and (owner = $1 or at < $2)
+                 order by id limit $3 for update skip locked",
+            )
+            .bind(owner)
+            .bind(abandoned.millis())
+            .bind(rows),
+        };
+        let rows = rows.fetch_all(self.sql()).await?;
+        each(&rows, read)
+    }
+
+    /// Takes rows away: what they hold is booked, or set aside.
+    ///
+    /// # Errors
+    /// The database does not answer, or a row is gone already ([`StoreError::Conflict`]): another instance booked it.
+    pub async fn unspool(&mut self, ids: &[i64]) -> Result<()> {
+        for id in ids {
+            let done = sqlx::query("delete from spool where id = $1").bind(*id).execute(self.sql()).await?;
+            if done.rows_affected() != 1 {
+                return Err(StoreError::Conflict);
+            }
+        }
+        Ok(())
+    }
+
+    /// Sets a row aside as it is: it cannot be read.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn set_row_aside(&mut self, id: i64, now: Timestamp) -> Result<()> {
+        sqlx::query("update spool set refused_at = $1 where id = $2")
+            .bind(now.millis())
+            .bind(id)
+            .execute(self.sql())
+            .await?;
+        Ok(())
+    }
+
+    /// What was set aside is tried again.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn try_refused_again(&mut self) -> Result<()> {
+        sqlx::query("update spool set refused_at = null where refused_at is not null").execute(self.sql()).await?;
+        Ok(())
+    }
+}
+
+fn read(row: &AnyRow) -> Result<Spooled> {
+    let fields = Fields::of("spool", row);
+    let id = fields.int("id")?;
+    let notices = match fields.int("format")? {
+        FORMAT => understood(id, &fields.bytes("records")?),
+        _ => Err(fields.corrupt("format")),
+    };
+    Ok(Spooled { id, notices })
+}
+
+fn understood(id: i64, records: &[u8]) -> Result<Vec<Notice>> {
+    let written: Vec<Written<'_>> = postcard::from_bytes(records).map_err(|_| corrupt(id))?;
+    Ok(written.into_iter().map(Notice::from).collect())
+}
+
+fn corrupt(row: i64) -> StoreError {
+    StoreError::Corrupt { table: "spool", row, column: "records" }
+}
+
+impl<'a> From<&'a NasKey> for WrittenKey<'a> {
+    fn from(key: &'a NasKey) -> Self {
+        Self(key.router.0, key.address, Cow::Borrowed(&key.identifier))
+    }
+}
+
+impl From<WrittenKey<'_>> for NasKey {
+    fn from(WrittenKey(router, address, identifier): WrittenKey<'_>) -> Self {
+        Self { router: RouterId(router), address, identifier: identifier.into_owned() }
+    }
+}
+
+impl<'a> From<&'a Notice> for Written<'a> {
+    fn from(notice: &'a Notice) -> Self {
+        match notice {
+            Notice::Connection(record) => Self::Connection(Box::new(WrittenRecord::from(&**record))),
+            Notice::NasOn(key, at) => Self::NasOn(key.into(), at.millis()),
+            Notice::NasOff(key, at) => Self::NasOff(key.into(), at.millis()),
+        }
+    }
+}
+
+impl From<Written<'_>> for Notice {
+    fn from(written: Written<'_>) -> Self {
+        match written {
+            Written::Connection(record) => Self::Connection(Box::new((*record).into())),
+            Written::NasOn(key, at) => Self::NasOn(key.into(), Timestamp::from_millis(at)),
+            Written::NasOff(key, at) => Self::NasOff(key.into(), Timestamp::from_millis(at)),
+        }
+    }
+}
+
+impl<'a> From<&'a Record> for WrittenRecord<'a> {
+    fn from(record: &'a Record) -> Self {
+        let Traffic { input_octets, output_octets, input_packets, output_packets } = record.traffic;
+        Self {
+            report: match record.report {
+                Report::Start => WrittenReport::Start,
+                Report::Interim => WrittenReport::Interim,
+                Report::Stop(cause) => WrittenReport::Stop(cause),
+            },
+            nas: (&record.nas).into(),
+            acct_session_id: Cow::Borrowed(&record.acct_session_id),
+            user_name: Cow::Borrowed(&record.user_name),
+            class: record.class.as_deref().map(Cow::Borrowed),
+            station: record.station.as_deref().map(Cow::Borrowed),
+            nas_ip: record.nas_ip,
+            framed_ip: record.framed_ip,
+            server: record.server,
+            is_local: record.authentic == Authentic::Local,
+            arrived: record.arrived.millis(),
+            delay: record.delay,
+            lasted: record.lasted,
+            traffic: [input_octets, output_octets, input_packets, output_packets],
+            is_by_api: record.via == Via::Api,
+        }
+    }
+}
+
+impl From<WrittenRecord<'_>> for Record {
+    fn from(written: WrittenRecord<'_>) -> Self {
+        let [input_octets, output_octets, input_packets, output_packets] = written.traffic;
+        Self {
+            report: match written.report {
+                WrittenReport::Start => Report::Start,
+                WrittenReport::Interim => Report::Interim,
+                WrittenReport::Stop(cause) => Report::Stop(cause),
+            },
+            nas: written.nas.into(),
+            acct_session_id: written.acct_session_id.into_owned(),
+            user_name: written.user_name.into_owned(),
+            class: written.class.map(Cow::into_owned),
+            station: written.station.map(Cow::into_owned),
+            nas_ip: written.nas_ip,
+            framed_ip: written.framed_ip,
+            server: written.server,
+            authentic: if written.is_local { Authentic::Local } else { Authentic::Radius },
+            arrived: Timestamp::from_millis(written.arrived),
+            delay: written.delay,
+            lasted: written.lasted,
+            traffic: Traffic { input_octets, output_octets, input_packets, output_packets },
+            via: if written.is_by_api { Via::Api } else { Via::Radius },
+        }
+    }
+}
