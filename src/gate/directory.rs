@@ -288,23 +288,51 @@ impl Directory {
     /// As [`Directory::read`], for one of them.
     pub(super) async fn read_all(&self, ids: &[AccountId]) -> Result<Vec<Arc<Known>>, StoreError> {
         let settings = self.current_settings().await?;
-        let mut all = Vec::new();
-        for mut entry in self.reader.entries(ids).await? {
+        let all = self.known_by(&settings, self.reader.entries(ids).await?)?;
+        self.keep(&settings, &all);
+        Ok(all)
+    }
+
+    /// Accounts as a transaction left them, so that nobody has to read them again; those for which that is not sure, because
+    /// another one came between, are read.
+    ///
+    /// # Errors
+    /// As [`Directory::read`], for one of them.
+    pub(super) async fn keep_all(&self, left: Vec<Entry>, committed: &Committed) -> Result<(), StoreError> {
+        let settings = self.current_settings().await?;
+        let left = left.into_iter().map(|entry| Entry { as_of: committed.known_up_to(entry.as_of), ..entry }).collect();
+        let unsure = self.keep(&settings, &self.known_by(&settings, left)?);
+        if !unsure.is_empty() {
+            self.read_all(&unsure).await?;
+        }
+        Ok(())
+    }
+
+    fn known_by(&self, settings: &Settings, entries: Vec<Entry>) -> Result<Vec<Arc<Known>>, StoreError> {
+        let known = entries.into_iter().map(|mut entry| {
             self.share_attributes(&mut entry);
             let policy = settings.policies.of_entry(&entry)?;
-            all.push(Arc::new(Known { entry, policy, stamp: self.shelf.stamp() }));
-        }
+            Ok(Arc::new(Known { entry, policy, stamp: self.shelf.stamp() }))
+        });
+        known.collect()
+    }
+
+    /// Keeps what nothing came after; gives the others.
+    fn keep(&self, settings: &Settings, all: &[Arc<Known>]) -> Vec<AccountId> {
         let recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
-        for known in &all {
+        let mut outdated = Vec::new();
+        for known in all {
             let as_of = known.entry.as_of.min(settings.as_of);
-            let outdated = recent.outdates(known.entry.as_of, Noun::Account, Some(known.entry.account.id.0))
+            let is_outdated = recent.outdates(known.entry.as_of, Noun::Account, Some(known.entry.account.id.0))
                 || recent.outdates(settings.as_of, Noun::Setting, None)
                 || as_of < recent.floor;
-            if !outdated {
+            if is_outdated {
+                outdated.push(known.entry.account.id);
+            } else {
                 self.shelf.put(known.clone());
             }
         }
-        Ok(all)
+        outdated
     }
 
     /// Thousands of accounts of a group need not hold what is said of all of them each for itself.

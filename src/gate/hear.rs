@@ -6,6 +6,8 @@
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use super::Gate;
 use super::door::door;
 use super::lifecycle::missed;
@@ -19,19 +21,22 @@ use crate::domain::audit::Actor;
 use crate::domain::connection::{Authentic, Presence, Via};
 use crate::domain::id::{AccountId, ConnectionId, UserId};
 use crate::domain::policy::OverLimit;
-use crate::domain::session::{Applied, Event, Passed, Session};
+use crate::domain::session::{Applied, Event, Held, Passed, Session};
 use crate::store::alarm::Raised;
 use crate::store::connection::{ClassSeen, Connection, Kept, LOST};
+use crate::store::entry::Entry;
 use crate::store::hearing::Seen;
-use crate::store::{StoreError, Tx};
+use crate::store::{Noun, StoreError, Tx};
 use crate::text::{Arg, one_line};
 
 /// Accounts that are heard in one transaction: some milliseconds, in which nobody else writes to SQLite.
 const AT_ONCE: usize = 128;
 /// Pages of fresh connections that are heard in one round: other due times wait for it.
 const PAGES: usize = 10;
-/// While records wait for their commit they have this long to themselves before the next accounts hear: routers wait for
-/// them, and send them again.
+/// While records wait they have so many times as long to themselves as the last accounts took to hear, and no less than
+/// [`RECORDS_FIRST`]: routers wait for them, and send them again.
+const RECORDS_SHARE: u32 = 3;
+/// Some commits of records.
 const RECORDS_FIRST: Duration = Duration::from_millis(20);
 
 /// What a round of hearing came to.
@@ -54,23 +59,41 @@ struct One {
 /// What it makes of many.
 #[derive(Default)]
 struct Usual {
-    /// Sessions that are otherwise than before, with when each next has something due.
+    /// Sessions of which something is written, with when each next has something due.
     sessions: Vec<(Session, Timestamp)>,
+    /// Accounts whose connections are others than before.
+    changed: Vec<AccountId>,
     /// Connections that are confirmed without being asked about.
     seen: Vec<Seen>,
     /// Connections that were heard of.
     heard: Vec<ConnectionId>,
+    /// The accounts as they are afterwards.
+    left: Vec<Entry>,
 }
 
 impl Usual {
-    fn add(&mut self, one: One, case: &Case) {
-        let changed = one.session.filter(|_| one.is_changed);
-        self.sessions.extend(changed.map(|session| {
-            let due = session.next_due(&case.policy);
-            (session, due)
-        }));
+    fn add(&mut self, one: One, case: Case) {
+        let Case { mut entry, policy } = case;
+        let before = entry.session.take();
+        entry.session = one.session.map(|mut session| {
+            // As they are read: the oldest first.
+            let place = |held: &Held| entry.open.iter().position(|open| open.id == held.id);
+            session.connections.sort_by_key(place);
+            session
+        });
+        if one.is_changed {
+            self.changed.push(entry.account.id);
+        }
+        let written = |session: &Session| (session.state, session.ends_at, session.next_due(&policy));
+        if before.as_ref().map(written) != entry.session.as_ref().map(written) {
+            self.sessions.extend(entry.session.clone().map(|session| {
+                let due = session.next_due(&policy);
+                (session, due)
+            }));
+        }
         self.seen.extend(one.seen);
         self.heard.extend(one.heard);
+        self.left.push(entry);
     }
 }
 
@@ -86,10 +109,11 @@ impl Gate {
             let accounts: Vec<Option<AccountId>> =
                 fresh.iter().map(|(_, account)| *account).filter(|account| known.insert(*account)).collect();
             for some in accounts.chunks(AT_ONCE) {
-                if self.has_records_waiting() {
-                    tokio::time::sleep(RECORDS_FIRST).await;
-                }
+                let began = Instant::now();
                 failed += self.hear_some(some).await;
+                if self.has_records_waiting() {
+                    tokio::time::sleep((began.elapsed() * RECORDS_SHARE).max(RECORDS_FIRST)).await;
+                }
             }
         }
         Ok(Round { failed, more: true })
@@ -120,6 +144,26 @@ impl Gate {
             return Ok(HashSet::new());
         }
         let mut tx = self.store.begin().await?;
+        let usual = self.what_is_usual(&mut tx, accounts).await?;
+        if usual.left.is_empty() {
+            return Ok(HashSet::new());
+        }
+        let now = self.now();
+        tx.save_heard(&usual.sessions, now).await?;
+        tx.confirm_seen(&usual.seen).await?;
+        tx.mark_heard(&usual.heard).await?;
+        usual.changed.iter().for_each(|account| tx.touch(Noun::Account, account.0));
+        let committed = tx.commit(now).await?;
+        self.after(&committed);
+        let done = usual.left.iter().map(|entry| entry.account.id).collect();
+        // Their next log-ins find them in memory.
+        if let Err(error) = self.directory.keep_all(usual.left, &committed).await {
+            tracing::debug!(%error, "accounts that heard are not in memory before they are asked for");
+        }
+        Ok(done)
+    }
+
+    async fn what_is_usual(&self, tx: &mut Tx, accounts: &[AccountId]) -> Result<Usual, StoreError> {
         // The accounts first: what is read after them is held by this transaction. Then the connections, so that those which
         // they are counted with are in the entries.
         tx.hold_accounts(accounts).await?;
@@ -132,7 +176,7 @@ impl Gate {
         let policies = Policies::of(tx.settings_of(&users, accounts).await?)?;
         let routers = tx.reached_routers().await?;
         let wanting = tx.wanting(accounts).await?;
-        let (mut usual, mut done) = (Usual::default(), HashSet::new());
+        let mut usual = Usual::default();
         for entry in entries {
             let account = entry.account.id;
             let fresh = fresh.remove(&Some(account)).unwrap_or_default();
@@ -141,25 +185,10 @@ impl Gate {
             let case = Case { entry, policy };
             let hangs = wanting.contains(&account) || hangs_on_routers(&case, &routers);
             if !hangs && let Some(one) = self.usual(&case, &fresh) {
-                done.insert(account);
-                usual.add(one, &case);
+                usual.add(one, case);
             }
         }
-        if done.is_empty() {
-            return Ok(done);
-        }
-        let now = self.now();
-        tx.save_heard(&usual.sessions, now).await?;
-        tx.confirm_seen(&usual.seen).await?;
-        tx.mark_heard(&usual.heard).await?;
-        let committed = tx.commit(now).await?;
-        self.after(&committed);
-        // Their next log-ins find them in memory.
-        let done_now: Vec<AccountId> = done.iter().copied().collect();
-        if let Err(error) = self.directory.read_all(&done_now).await {
-            tracing::debug!(%error, "accounts that heard are not read again before they are asked for");
-        }
-        Ok(done)
+        Ok(usual)
     }
 
     /// What an account's session makes of its fresh connections, if nothing else follows from that.
@@ -421,4 +450,52 @@ enum Room {
     Made,
     /// It is one too many.
     None,
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio_util::sync::CancellationToken;
+
+    use super::*;
+    use crate::clock::Clock;
+    use crate::domain::connection::{Record, Report};
+    use crate::domain::setting::Level;
+    use crate::domain::user::UserState;
+    use crate::gate::class::Class;
+    use crate::gate::directory::Found;
+    use crate::gate::fixture::Site;
+
+    /// Memory has the account as the database has it; nobody asks for it, so nobody else reads it.
+    async fn is_remembered_as_it_is(site: &Site, account: AccountId) {
+        site.gate.hear_everything().await.unwrap();
+        let Some(Found::Account(known)) = site.gate.directory.recall(&["ann".to_owned()]) else {
+            panic!("memory does not know it")
+        };
+        let read = site.gate.reader().entry(account).await.unwrap().unwrap();
+        assert_eq!(Entry { as_of: 0, ..known.entry.clone() }, Entry { as_of: 0, ..read });
+    }
+
+    #[tokio::test]
+    async fn what_was_heard_is_remembered_as_it_was_written() {
+        let site = Site::new().await;
+        site.start();
+        tokio::spawn(site.gate.clone().follow_changes(CancellationToken::clone(&site.cancel)));
+        let admin = Actor::CommandLine;
+        let user = site.gate.add_user(&admin, 1001, "Ann Lee", UserState::Approved).await.unwrap();
+        let account = site.gate.add_account(&admin, "ann", Some(user), None).await.unwrap();
+        site.gate.set_setting(&admin, "connections_per_account", Level::System, "0").await.unwrap();
+        let session = site.gate.grant_session(&admin, account, Duration::from_secs(3600)).await.unwrap();
+        let class = Some(Class::Session(session).write(&site.gate.class_key));
+        let told =
+            [(Report::Start, 1), (Report::Start, 2), (Report::Interim, 1), (Report::Stop(None), 1), (Report::Start, 3)];
+        for (report, number) in told {
+            site.clock.advance(Duration::from_secs(1));
+            let (arrived, station) = (site.clock.now(), Some(format!("203.0.113.{number}")));
+            let record = Record { class: class.clone(), arrived, station, ..site.told(report, number) };
+            site.report(record).await.unwrap();
+            is_remembered_as_it_is(&site, account).await;
+        }
+        let held = site.gate.reader().session(session).await.unwrap().unwrap();
+        assert_eq!(held.connections.len(), 2, "{held:?}");
+    }
 }

@@ -67,6 +67,15 @@ pub struct Committed {
     pub changes: Vec<Change>,
 }
 
+impl Committed {
+    /// Up to which change it is known what this transaction read when `as_of` was the last one: if nobody committed a change
+    /// between that and its own, up to its own.
+    pub fn known_up_to(&self, as_of: i64) -> i64 {
+        let own = i64::try_from(self.changes.len()).unwrap_or(i64::MAX);
+        if own > 0 && self.last - own == as_of { self.last } else { as_of }
+    }
+}
+
 /// A stretch of the changes.
 #[derive(Debug, Clone)]
 pub struct Changes {
@@ -218,4 +227,23 @@ impl Reader {
 async fn mark(sql: &mut AnyConnection, name: &'static str) -> Result<Option<i64>> {
     let row = sqlx::query("select value from meta where name = $1").bind(name).fetch_optional(sql).await?;
     row.map(|row| Fields::of("meta", &row).int("value")).transpose()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(last: i64, own: usize, as_of: i64, expected: i64) {
+        let changes = vec![Change { noun: Noun::Account, id: 1 }; own];
+        assert_eq!(Committed { last, changes }.known_up_to(as_of), expected);
+    }
+
+    #[test]
+    fn what_a_transaction_read_is_known_up_to_its_own_changes_if_nobody_came_between() {
+        check(12, 2, 10, 12);
+        check(13, 2, 10, 10);
+        // One that changed nothing says nothing.
+        check(0, 0, 10, 10);
+    }
 }
