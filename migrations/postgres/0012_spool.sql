@@ -7,5 +7,6 @@ create table spool (
     records bytea not null,
     refused_at bigint
 );
+create index spool_waiting on spool (id) where refused_at is null;
 -- It lives for milliseconds: packing it costs more than it spares.
 alter table spool alter column records set storage external;

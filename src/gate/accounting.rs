@@ -237,6 +237,39 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_another_instance_booked_holds_nothing_up() {
+        let site = Site::new().await;
+        let (few, direct) = mpsc::channel(1);
+        let written: Vec<_> = (0..MANY).map(|number| site.report(site.told(Report::Start, number))).collect();
+        tokio::spawn(site.gate.clone().take_records(few, site.cancel.clone()));
+        for written in written {
+            written.await.unwrap();
+        }
+        let mut tx = site.gate.store.begin().await.unwrap();
+        let rows = tx.spooled(&site.gate.instance, NOW, 100).await.unwrap();
+        tx.unspool(&rows.into_iter().map(|row| row.id).collect::<Vec<_>>()).await.unwrap();
+        tx.commit(NOW).await.unwrap();
+        assert!(!site.gate.spool.is_empty());
+        tokio::spawn(site.gate.clone().keep_books(direct, site.cancel.clone()));
+        site.gate.spool.settles().await;
+        assert!(site.gate.spool.is_empty(), "what is not there is not waited for");
+        site.report(site.told(Report::Start, MANY)).await.unwrap();
+        assert_eq!(site.open().await, 1);
+    }
+
+    #[tokio::test]
+    async fn what_waits_is_booked_at_a_stop() {
+        let site = Site::new().await;
+        site.start();
+        let written: Vec<_> = (0..MANY).map(|number| site.report(site.told(Report::Start, number))).collect();
+        for written in written {
+            written.await.unwrap();
+        }
+        site.cancel.cancel();
+        site.opens(MANY as i64).await;
+    }
+
+    #[tokio::test]
     async fn what_cannot_be_booked_is_set_aside_and_seen() {
         let mut site = Site::new().await;
         let mut told: Vec<Record> = (0..MANY).map(|number| site.told(Report::Start, number)).collect();

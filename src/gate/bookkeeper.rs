@@ -16,6 +16,8 @@ use super::Gate;
 use super::accounting::Queued;
 use super::class::Class;
 use super::directory::{Found, Known};
+use super::spool::OLDEST;
+use crate::clock::Timestamp;
 use crate::domain::account::candidates;
 use crate::domain::connection::{Notice, Record, Report, Via, reboot_digit};
 use crate::domain::id::{AccountId, NasId, SessionId};
@@ -59,17 +61,16 @@ impl Gate {
         cancel: CancellationToken,
     ) {
         let mut remembered = Remembered::default();
-        if let Err(error) = self.try_refused_again().await {
-            tracing::warn!(%error, "accounting records that were set aside are not tried again before the next start");
-        }
+        self.book_what_was_left(&mut remembered).await;
         loop {
             tokio::select! {
                 biased;
-                () = cancel.cancelled() => return,
+                () = cancel.cancelled() => break,
                 Some(group) = direct.recv() => self.book_queued(group, &mut remembered).await,
                 () = self.spool.ripe() => self.book_ripe(&mut remembered).await,
             }
         }
+        self.book_to_the_end(&mut remembered).await;
     }
 
     async fn book_queued(&self, mut group: Vec<Queued>, remembered: &mut Remembered) {
@@ -138,6 +139,7 @@ impl Gate {
                 return Err(error);
             }
         };
+        self.metrics.record_groups.inc();
         self.after(&committed);
         // The connection is in the database before its slot is free: no dial finds neither.
         for (account, acct_session_id) in remembered.started.drain(..) {
@@ -186,7 +188,7 @@ impl Gate {
         {
             tx.mark_server(nas, server).await?;
         }
-        if let Some(digit) = new_digit(nas, record, remembered) {
+        if let Some(digit) = new_digit(nas, record, remembered, self.now()) {
             self.book_together(tx, together).await?;
             notice_reboot(tx, nas, record, digit).await?;
             remembered.digits.insert(nas, digit);
@@ -323,9 +325,10 @@ fn claim(class: Option<Class>, account: Option<AccountId>) -> (Option<SessionId>
     }
 }
 
-/// The reboot digit of a Start, if it is not the one that is remembered of its box.
-fn new_digit(nas: NasId, record: &Record, remembered: &Remembered) -> Option<char> {
-    if record.report != Report::Start || !record.delay.is_zero() {
+/// The reboot digit of a Start, if it is not the one that is remembered of its box. A Start that lay in the spool, perhaps from
+/// before that reboot, says nothing of it.
+fn new_digit(nas: NasId, record: &Record, remembered: &Remembered, now: Timestamp) -> Option<char> {
+    if record.report != Report::Start || !record.delay.is_zero() || now.since(record.arrived) > OLDEST {
         return None;
     }
     reboot_digit(&record.acct_session_id).filter(|digit| remembered.digits.get(&nas) != Some(digit))

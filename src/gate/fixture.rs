@@ -23,6 +23,7 @@ use crate::store::router::RouterForm;
 
 /// When it begins.
 pub const NOW: Timestamp = Timestamp::from_millis(1_795_428_000_000);
+
 /// A gate on a database of its own, with a router; its workers do not run.
 pub struct Site {
     folder: tempfile::TempDir,

@@ -38,6 +38,10 @@ const PAGES: usize = 10;
 const RECORDS_SHARE: u32 = 3;
 /// Some commits of records.
 const RECORDS_FIRST: Duration = Duration::from_millis(20);
+/// No accounts wait longer than this, however long the last ones took.
+const RECORDS_LAST: Duration = Duration::from_millis(200);
+/// Other due times wait no longer than this for a round.
+const ROUND: Duration = Duration::from_secs(5);
 
 /// What a round of hearing came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -101,6 +105,7 @@ impl Gate {
     /// Every session hears of its fresh connections.
     pub(super) async fn hear_everything(&self) -> Result<Round, StoreError> {
         let (mut failed, mut after) = (0, ConnectionId(0));
+        let round = Instant::now();
         for _ in 0..PAGES {
             let fresh = self.reader().fresh_after(after).await?;
             let Some((last, _)) = fresh.last() else { return Ok(Round { failed, more: false }) };
@@ -109,10 +114,13 @@ impl Gate {
             let accounts: Vec<Option<AccountId>> =
                 fresh.iter().map(|(_, account)| *account).filter(|account| known.insert(*account)).collect();
             for some in accounts.chunks(AT_ONCE) {
+                if round.elapsed() > ROUND {
+                    return Ok(Round { failed, more: true });
+                }
                 let began = Instant::now();
                 failed += self.hear_some(some).await;
                 if self.has_records_waiting() {
-                    tokio::time::sleep((began.elapsed() * RECORDS_SHARE).max(RECORDS_FIRST)).await;
+                    tokio::time::sleep((began.elapsed() * RECORDS_SHARE).clamp(RECORDS_FIRST, RECORDS_LAST)).await;
                 }
             }
         }

@@ -18,18 +18,21 @@ use crate::store::{StoreError, Tx};
 
 /// Records that wait at most; above it routers wait for their answers.
 const RECORDS: usize = 16_384;
-/// How long one waits at most before no more are taken. It is less than a slot lives ([`crate::domain::access::SLOT`]), so
-/// that a second dial finds the slot of an Accept, or the connection that it became.
-const OLDEST: Duration = Duration::from_secs(10);
+/// How long one waits before no more are taken. While booking goes on, that is less than a slot lives
+/// ([`crate::domain::access::SLOT`]), so that a second dial finds the slot of an Accept, or the connection that it became.
+pub(super) const OLDEST: Duration = Duration::from_secs(10);
 /// How long records are let gather before they are booked.
 const RIPE: Duration = Duration::from_millis(50);
 /// Records that are booked in one transaction, and rows that are read for it: on SQLite nobody else writes meanwhile.
 const AT_ONCE: usize = 2_048;
 const ROWS: i64 = 64;
 /// How often it is looked for what an instance left that is gone.
-const EVERY: Duration = Duration::from_secs(60);
-/// After this time a row of another instance is taken for left: that instance books its own within [`OLDEST`].
-const ABANDONED: Duration = Duration::from_secs(60);
+const EVERY: Duration = Duration::from_secs(5);
+/// After this time a row of another instance is taken for left: that instance books its own within [`OLDEST`]. If it only was
+/// slow, nothing is lost or booked twice.
+const ABANDONED: Duration = Duration::from_secs(15);
+/// How long is booked at a stop; what is left then is booked at the next start.
+const FAREWELL: Duration = Duration::from_secs(5);
 /// The pause after a database that did not answer.
 const PAUSE: Duration = Duration::from_secs(1);
 /// How often a transaction is tried that another one overtook.
@@ -40,7 +43,10 @@ const TRIES: u32 = 5;
 pub(super) struct Spool {
     waiting: Mutex<Waiting>,
     put: Notify,
+    /// There may be room.
     taken: Notify,
+    /// For those who wait until something is booked.
+    booked: Notify,
 }
 
 #[derive(Default)]
@@ -85,6 +91,28 @@ impl Spool {
         waiting.rows.retain(|row| !ids.contains(&row.id));
         waiting.records = waiting.rows.iter().map(|row| row.records).sum();
         self.taken.notify_one();
+        self.booked.notify_waiters();
+    }
+
+    /// The rows that wait.
+    fn rows(&self) -> Vec<i64> {
+        self.waiting().rows.iter().map(|row| row.id).collect()
+    }
+
+    /// Waits until what is spooled now is booked; no longer than [`OLDEST`].
+    pub(super) async fn settles(&self) {
+        let Some(last) = self.waiting().rows.back().map(|row| row.id) else { return };
+        let booked = async {
+            loop {
+                let booked = self.booked.notified();
+                if self.waiting().rows.front().is_none_or(|row| row.id > last) {
+                    return;
+                }
+                booked.await;
+            }
+        };
+        // Whoever waits looks again later.
+        let _ = tokio::time::timeout(OLDEST, booked).await;
     }
 
     /// Waits until more may be put down.
@@ -132,10 +160,37 @@ struct Batch {
 
 impl Gate {
     /// What was set aside is tried again, once for each start: it may be another version that does.
-    pub(super) async fn try_refused_again(&self) -> Result<(), StoreError> {
+    async fn try_refused_again(&self) -> Result<(), StoreError> {
         let mut tx = self.store.begin().await?;
         tx.try_refused_again().await?;
         tx.commit(self.now()).await.map(drop)
+    }
+
+    /// Books what an earlier run left, before anything that comes now.
+    pub(super) async fn book_what_was_left(&self, remembered: &mut Remembered) {
+        let left = async {
+            self.try_refused_again().await?;
+            while self.book_spooled(remembered).await? {}
+            Ok::<_, StoreError>(())
+        };
+        if let Err(error) = left.await {
+            tracing::warn!(%error, "accounting records of an earlier run are booked later");
+        }
+    }
+
+    /// Books what waits, at a stop.
+    pub(super) async fn book_to_the_end(&self, remembered: &mut Remembered) {
+        let rest = async {
+            while !self.spool.is_empty() {
+                self.book_ripe(remembered).await;
+            }
+        };
+        if tokio::time::timeout(FAREWELL, rest).await.is_err() {
+            tracing::info!(
+                records = self.spool.records(),
+                "accounting records are left to be booked at the next start"
+            );
+        }
     }
 
     /// Books the oldest of what is spooled.
@@ -162,42 +217,64 @@ impl Gate {
     }
 
     async fn book_batch(&self, remembered: &mut Remembered) -> Result<bool, StoreError> {
+        let known = self.spool.rows();
         let mut tx = self.store.begin().await?;
-        let Batch { rows, notices, more } = match batch(tx.spooled(&self.instance, self.now() - ABANDONED, ROWS).await?)
-        {
-            Ok(batch) => batch,
-            Err((row, error)) => {
-                self.set_row_aside(tx, row, &error).await?;
-                return Ok(true);
-            }
-        };
-        let told: Vec<&Notice> = notices.iter().collect();
-        match self.book_in(tx, &told, &rows, remembered).await {
-            Err(error) if error.is_lasting() => {
-                tracing::warn!(%error, records = told.len(), "accounting records are not booked together; trying each alone");
-                self.book_one_by_one(&told, &rows, remembered).await?;
-            }
-            done => done?,
+        let Batch { mut rows, notices, more } =
+            match batch(tx.spooled(&self.instance, self.now() - ABANDONED, ROWS).await?) {
+                Ok(batch) => batch,
+                Err((row, error)) => {
+                    self.set_row_aside(tx, row, &error).await?;
+                    return Ok(true);
+                }
+            };
+        if !rows.is_empty() {
+            self.book_rows(tx, &notices, &rows, remembered).await?;
+        }
+        if !more {
+            // These were in the spool before all of it was read: what is not in it any more, somebody else has.
+            rows.extend(known);
         }
         self.taken(&rows);
         Ok(more)
     }
 
-    /// What cannot be booked keeps no other record back. If that is broken off, those that are booked are so again.
-    async fn book_one_by_one(
+    async fn book_rows(
+        &self,
+        tx: Tx,
+        notices: &[Notice],
+        rows: &[i64],
+        remembered: &mut Remembered,
+    ) -> Result<(), StoreError> {
+        let told: Vec<&Notice> = notices.iter().collect();
+        match self.book_in(tx, &told, rows, remembered).await {
+            Err(error) if error.is_lasting() => {
+                tracing::warn!(%error, records = told.len(), "accounting records are not booked together; trying fewer at once");
+                self.book_piece_by_piece(&told, rows, remembered).await
+            }
+            done => done,
+        }
+    }
+
+    /// What cannot be booked keeps no other record back: it is looked for by halves. If that is broken off, those that are
+    /// booked are so again.
+    async fn book_piece_by_piece(
         &self,
         notices: &[&Notice],
         rows: &[i64],
         remembered: &mut Remembered,
     ) -> Result<(), StoreError> {
-        let mut refused = Vec::new();
-        for notice in notices {
-            match self.book_group(&[notice], remembered).await {
-                Err(error) if error.is_lasting() => {
+        let (mut refused, mut pieces) = (Vec::new(), vec![notices]);
+        while let Some(piece) = pieces.pop() {
+            match (self.book_group(piece, remembered).await, piece) {
+                (Err(error), [notice]) if error.is_lasting() => {
                     tracing::error!(%error, "an accounting record cannot be booked; it is set aside");
                     refused.push(*notice);
                 }
-                done => done?,
+                (Err(error), _) if error.is_lasting() => {
+                    let (first, second) = piece.split_at(piece.len() / 2);
+                    pieces.extend([second, first]);
+                }
+                (done, _) => done?,
             }
         }
         let mut tx = self.store.begin().await?;

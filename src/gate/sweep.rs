@@ -169,7 +169,8 @@ impl Gate {
                 + tx.prune_connections(connections).await?
                 + tx.prune_attempts(attempts).await?
                 + tx.prune_prompts(prompts).await?
-                + tx.prune_cuts(connections).await?;
+                + tx.prune_cuts(connections).await?
+                + tx.prune_refused(connections).await?;
             tx.commit(now).await?;
             if forgotten == 0 {
                 return Ok(());

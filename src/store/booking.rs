@@ -109,7 +109,10 @@ impl Tx {
             (Report::Start | Report::Interim, None, _) => self.renew(booking, known).await,
             // What was concluded, not reported, may have been wrong: two boxes behind one address and name look like a
             // box that is rebooted again and again.
-            (Report::Interim, Some(_), Some(LOST | "gone" | "reboot")) => self.reopen(booking, known).await,
+            // What was told before the end was concluded is no news: it lay in the spool.
+            (Report::Interim, Some(ended), Some(LOST | "gone" | "reboot")) if booking.record.happened() >= ended => {
+                self.reopen(booking, known).await
+            }
             (Report::Start | Report::Interim, Some(_), _) => Ok(()),
             (Report::Stop(_), None, _) => self.close(booking, known).await,
             (Report::Stop(cause), Some(_), Some(LOST)) => self.close_lost(booking, known, cause).await,

@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 use std::net::IpAddr;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -12,7 +13,8 @@ use sqlx::any::AnyRow;
 
 use super::error::{Result, StoreError};
 use super::field::{Fields, each};
-use super::{Backend, Tx};
+use super::rows::{self, Rows};
+use super::{Backend, LIST_ROWS, Tx};
 use crate::clock::Timestamp;
 use crate::domain::connection::{Authentic, Notice, Record, Report, Traffic, Via};
 use crate::domain::id::RouterId;
@@ -20,6 +22,8 @@ use crate::domain::router::NasKey;
 
 /// The layout of [`Written`]; another one has another number.
 const FORMAT: i64 = 1;
+
+static UNSPOOL: rows::Written = LazyLock::new(|| Rows::new("delete from spool where id in ({rows})", "?"));
 
 /// A row of the spool.
 #[derive(Debug)]
@@ -100,7 +104,7 @@ impl Tx {
         refused_at: Option<Timestamp>,
     ) -> Result<i64> {
         let written: Vec<Written<'_>> = notices.map(Written::from).collect();
-        // Nothing that these types hold cannot be written.
+        // Whatever these types hold can be written.
         let records = postcard::to_allocvec(&written).map_err(|_| corrupt(0))?;
         let row = sqlx::query(
             "insert into spool (owner, at, format, records, refused_at) values ($1, $2, $3, $4, $5) returning id",
@@ -144,13 +148,8 @@ impl Tx {
     /// # Errors
     /// The database does not answer, or a row is gone already ([`StoreError::Conflict`]): another instance booked it.
     pub async fn unspool(&mut self, ids: &[i64]) -> Result<()> {
-        for id in ids {
-            let done = sqlx::query("delete from spool where id = $1").bind(*id).execute(self.sql()).await?;
-            if done.rows_affected() != 1 {
-                return Err(StoreError::Conflict);
-            }
-        }
-        Ok(())
+        let gone = UNSPOOL.execute(&mut self.inner, self.backend, ids).await?;
+        if usize::try_from(gone) == Ok(ids.len()) { Ok(()) } else { Err(StoreError::Conflict) }
     }
 
     /// Sets a row aside as it is: it cannot be read.
@@ -164,6 +163,21 @@ impl Tx {
             .execute(self.sql())
             .await?;
         Ok(())
+    }
+
+    /// Forgets what was set aside before `before`; at most [`LIST_ROWS`] rows at a time.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn prune_refused(&mut self, before: Timestamp) -> Result<u64> {
+        let done = sqlx::query(
+            "delete from spool where id in (select id from spool where refused_at < $1 order by id limit $2)",
+        )
+        .bind(before.millis())
+        .bind(LIST_ROWS)
+        .execute(self.sql())
+        .await?;
+        Ok(done.rows_affected())
     }
 
     /// What was set aside is tried again.

@@ -58,7 +58,7 @@ impl Gate {
         Ok(())
     }
 
-    /// Through the accounting queue, and until they are committed: the next look finds them.
+    /// Through the accounting queue, and until they are booked: the next look finds them.
     pub(super) async fn report_all(&self, records: Vec<Record>) -> Result<(), StoreError> {
         let mut waiting = Vec::with_capacity(records.len());
         for record in records {
@@ -71,6 +71,7 @@ impl Gate {
                 return Err(StoreError::Conflict);
             }
         }
+        self.spool.settles().await;
         Ok(())
     }
 }
