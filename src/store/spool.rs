@@ -1,6 +1,6 @@
 //! The spool: accounting records on disk as they came, answered and not booked yet; a row holds many.
 //!
-//! A row is a list in [postcard](https://postcard.jamesmunns.com/wire-format), whose layout is [`FORMAT`]. It lives for some
+//! A row is a list in [postcard](https://postcard.jamesmunns.com/wire-format), whose layout has a number. It lives for some
 //! milliseconds, or until the next start after a crash.
 
 use std::borrow::Cow;
