@@ -254,7 +254,7 @@ impl Reader {
     pub async fn unanswered_connections(&self, now: Timestamp) -> Result<Vec<(AccountId, ConnectionId)>> {
         let rows = sqlx::query(
             "select id, account_id from connections where ended_at is null and presence = 'asked' and presence_at <= $1
-             and account_id is not null order by id limit $2",
+             and account_id is not null order by presence_at, id limit $2",
         )
         .bind(now.millis())
         .bind(LIST_ROWS)
@@ -295,7 +295,8 @@ impl Reader {
     /// # Errors
     /// The database does not answer.
     pub async fn open_connection_count(&self) -> Result<i64> {
-        let row = sqlx::query("select cast(count(*) as bigint) as id from connections where ended_at is null")
+        // What every row has, so that SQLite counts by the index of what is open.
+        let row = sqlx::query("select cast(count(router_id) as bigint) as id from connections where ended_at is null")
             .fetch_one(&mut *self.connection().await?)
             .await?;
         Fields::of("connections", &row).int("id")

@@ -80,6 +80,12 @@ const STEPS: &[Step] = &[
         sqlite: include_str!("../../migrations/sqlite/0012_spool.sql"),
         postgres: include_str!("../../migrations/postgres/0012_spool.sql"),
     },
+    Step {
+        version: 13,
+        name: "ended",
+        sqlite: include_str!("../../migrations/sqlite/0013_ended.sql"),
+        postgres: include_str!("../../migrations/postgres/0013_ended.sql"),
+    },
 ];
 
 const CHECK: &[u8] = b"radgram";
