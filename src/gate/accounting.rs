@@ -201,6 +201,19 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn an_old_start_says_nothing_of_a_reboot() {
+        let site = Site::new().await;
+        site.start();
+        let late = Record { arrived: NOW - Duration::from_secs(60), ..started(site.router, "81200001") };
+        for record in [started(site.router, "81100001"), late] {
+            site.report(record).await.unwrap();
+        }
+        site.clock.advance(Duration::from_secs(1));
+        site.report(Record { arrived: site.clock.now(), ..started(site.router, "81100002") }).await.unwrap();
+        assert_eq!(site.open().await, 3, "the box was not rebooted twice");
+    }
+
+    #[tokio::test]
     async fn few_are_booked_when_they_are_acknowledged() {
         let site = Site::new().await;
         site.start();

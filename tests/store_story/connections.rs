@@ -359,3 +359,18 @@ on_both! {
         assert!(matches!(tx.save_heard(&[(session, at(500))], at(2)).await, Err(StoreError::Conflict)));
     }
 }
+
+on_both! {
+    /// A record that lay in the spool while the router's list said otherwise.
+    async fn what_was_told_before_an_end_was_concluded_does_not_open_it_again(story: Story) {
+        let books = Books::of(story).await;
+        books.books(Report::Start, at(0), 0).await;
+        let mut tx = story.tx().await;
+        tx.end_connection(&books.row().await, "gone", at(100)).await.unwrap();
+        tx.commit(at(100)).await.unwrap();
+        books.books(Report::Interim, at(60), 60).await;
+        assert_eq!(books.row().await.ended_at, Some(at(100)));
+        books.books(Report::Interim, at(120), 120).await;
+        assert_eq!(books.row().await.ended_at, None, "the list was wrong");
+    }
+}

@@ -64,7 +64,10 @@ impl Story {
 
     /// The rows that `owner` finds.
     async fn spooled(&self, owner: &str, abandoned: u64) -> Vec<i64> {
-        let rows = self.tx().await.spooled(owner, at(abandoned), 10).await.unwrap();
+        let mut tx = self.tx().await;
+        let rows = tx.spooled(owner, at(abandoned), 10).await.unwrap();
+        // What it held is free when this returns, not some time later.
+        tx.commit(at(abandoned)).await.unwrap();
         rows.into_iter().map(|row| row.id).collect()
     }
 }
