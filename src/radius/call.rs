@@ -171,7 +171,7 @@ impl Call {
         self.server.spawn(permit, async move { gate.learn_signs(&nas).await });
     }
 
-    /// Accounting-Request: answered once it is committed.
+    /// Accounting-Request: answered once it is on disk, booked or as it came.
     pub(super) async fn record(self, packet: &Packet<'_>) -> Result<(), Dropped> {
         let signature = sign::check_hashed_request(packet, &self.peer.secret).map_err(|forged| match forged {
             Forged::Authenticator => Dropped::BadAccountingAuthenticator,

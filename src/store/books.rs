@@ -16,7 +16,7 @@ use super::rows::{Rows, Written};
 use super::{Noun, Tx};
 use crate::clock::Timestamp;
 use crate::domain::connection::{Authentic, Record, Report, SAME_START};
-use crate::domain::id::{ConnectionId, NasId};
+use crate::domain::id::NasId;
 
 static KNOWN: Written = LazyLock::new(|| {
     Rows::new(
@@ -196,7 +196,8 @@ impl Tx {
             let open = (0_i64..).zip(portion).fold(sqlx::query(statement), |open, (place, course)| {
                 let Booking { record, nas, account, session, class } = &course.first;
                 let (ended_at, cause) = course.end(record.started()).unzip();
-                open.bind(place)
+                let open = open
+                    .bind(place)
                     .bind(nas.0)
                     .bind(record.nas.router.0)
                     .bind(&record.acct_session_id)
@@ -208,13 +209,8 @@ impl Tx {
                     .bind(course.framed_ip().map(|address| address.to_string()))
                     .bind(if record.authentic == Authentic::Local { "local" } else { "radius" })
                     .bind(i64::from(*class == ClassSeen::Ours))
-                    .bind(record.started().millis())
-                    .bind(course.seen().millis())
-                    .bind(course.seconds())
-                    .bind(course.most(|record| record.traffic.input_octets))
-                    .bind(course.most(|record| record.traffic.output_octets))
-                    .bind(course.most(|record| record.traffic.input_packets))
-                    .bind(course.most(|record| record.traffic.output_packets))
+                    .bind(record.started().millis());
+                counted(open, course)
                     .bind(ended_at.is_none().then_some(1_i64))
                     .bind(ended_at.map(|at| at.millis()))
                     .bind(cause)
@@ -234,8 +230,9 @@ impl Tx {
 
     pub(super) async fn count_all(&mut self, heard: &[Heard<'_, '_>]) -> Result<()> {
         for (statement, portion) in COUNT.portions(self.backend, heard) {
-            let count =
-                portion.iter().fold(sqlx::query(statement), |count, (course, known)| counted(count, known.id, course));
+            let count = portion
+                .iter()
+                .fold(sqlx::query(statement), |count, (course, known)| counted(count.bind(known.id.0), course));
             count.execute(self.sql()).await?;
         }
         Ok(())
@@ -260,7 +257,7 @@ impl Tx {
         for (statement, portion) in CLOSE.portions(self.backend, closed) {
             let close = portion.iter().fold(sqlx::query(statement), |close, (course, known)| {
                 let (ended_at, cause) = course.end(known.started_at).unzip();
-                counted(close, known.id, course).bind(ended_at.map(|at| at.millis())).bind(cause)
+                counted(close.bind(known.id.0), course).bind(ended_at.map(|at| at.millis())).bind(cause)
             });
             close.execute(self.sql()).await?;
         }
@@ -284,14 +281,9 @@ impl Tx {
     }
 }
 
-/// The values of a row whose columns are set by `counted!`.
-fn counted<'q>(
-    query: Query<'q, Any, AnyArguments>,
-    id: ConnectionId,
-    course: &Course<'_>,
-) -> Query<'q, Any, AnyArguments> {
+/// The values of what a record counts, in the order of `counted!`.
+fn counted<'q>(query: Query<'q, Any, AnyArguments>, course: &Course<'_>) -> Query<'q, Any, AnyArguments> {
     query
-        .bind(id.0)
         .bind(course.seen().millis())
         .bind(course.seconds())
         .bind(course.most(|record| record.traffic.input_octets))
