@@ -10,7 +10,7 @@ use crate::clock::Clock;
 use crate::config::{Config, KeyFile, load_or_make_key};
 use crate::crypto::seal::Keyring;
 use crate::entropy::Entropy;
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, url_of_spool};
 
 /// Opens the database that the configuration names, and makes the master key if there is none.
 ///
@@ -19,7 +19,9 @@ use crate::store::{Store, StoreError};
 pub async fn open_store(config: &Config, clock: &dyn Clock, entropy: Arc<dyn Entropy>) -> anyhow::Result<Store> {
     let file = &config.secrets.master_key_file;
     let (key, made) = load_or_make_key(file, entropy.as_ref())?;
-    make_private(config.database.url.expose());
+    let url = config.database.url.expose();
+    make_private(url);
+    make_private(&url_of_spool(url));
     let opened = Store::open(config.database.url.expose(), Keyring::new(key), entropy, clock.now()).await;
     if made == KeyFile::Made && matches!(opened, Err(StoreError::WrongKey)) {
         // The database has a key already, which was lost or lies elsewhere: a new one beside it would only mislead.

@@ -339,8 +339,9 @@ impl Gate {
         let account = known.entry.account.id;
         let class = permit.session.map_or(Class::Machine(account), Class::Session);
         let end = known.entry.session.as_ref().map(|session| session.end());
-        if !permit.replaces.is_empty() {
-            self.run_errand(Errand::Replace(permit.replaces));
+        let replaces = self.not_yet_replaced(permit.replaces);
+        if !replaces.is_empty() {
+            self.run_errand(Errand::Replace(replaces));
         }
         let at_home = match &proven {
             Proven::ByHome(granted) => granted.timeout,
@@ -402,7 +403,7 @@ impl Gate {
                 Some(Errand::Knock(account, place)) => {
                     written(|| async { self.knock(account, &place, Knocker::Left).await.map(|_| ()) }).await
                 }
-                Some(Errand::Replace(connections)) => written(|| self.replace(&connections)).await,
+                Some(Errand::Replace(connections)) => written(|| self.replace(connections.clone())).await,
                 Some(Errand::Surplus(account, place)) => written(|| self.tell_surplus(account, place.as_ref())).await,
                 Some(Errand::Lock(locked)) => written(|| self.keep_lock(&locked)).await,
                 None => return,

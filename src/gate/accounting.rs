@@ -92,16 +92,10 @@ impl Gate {
     }
 
     async fn put_down(&self, group: Vec<Queued>) {
-        let written = async {
-            let now = self.now();
-            let mut tx = self.store.begin().await?;
-            let row = tx.spool(&self.instance, group.iter().map(|queued| &queued.notice), now).await?;
-            tx.commit(now).await?;
-            Ok::<_, StoreError>(row)
-        };
-        match written.await {
-            Ok(row) => {
-                self.spool.put(row, group.len());
+        let notices = group.iter().map(|queued| &queued.notice);
+        match self.store.put_down(&self.instance, notices, self.now()).await {
+            Ok(place) => {
+                self.spool.put(place, group.len());
                 self.metrics.spooled.set(i64::try_from(self.spool.records()).unwrap_or(i64::MAX));
                 self.metrics.record_groups.inc();
                 self.acknowledge_records(group);
@@ -259,8 +253,8 @@ mod tests {
             written.await.unwrap();
         }
         let mut tx = site.gate.store.begin().await.unwrap();
-        let rows = tx.spooled(&site.gate.instance, NOW, 100).await.unwrap();
-        tx.unspool(&rows.into_iter().map(|row| row.id).collect::<Vec<_>>()).await.unwrap();
+        let rows = site.gate.store.spooled(&mut tx, &site.gate.instance, NOW, 100).await.unwrap();
+        tx.unspool(&rows.into_iter().map(|row| row.place).collect::<Vec<_>>()).await.unwrap();
         tx.commit(NOW).await.unwrap();
         assert!(!site.gate.spool.is_empty());
         tokio::spawn(site.gate.clone().keep_books(direct, site.cancel.clone()));
@@ -307,7 +301,7 @@ mod tests {
             async move {
                 let mut tx = store.begin().await.unwrap();
                 tx.try_refused_again().await.unwrap();
-                tx.spooled("", NOW, 10).await.unwrap().pop().map(|row| row.notices.unwrap().len())
+                tx.spooled("", NOW, 10).await.unwrap().pop().map(|row| row.notices().unwrap().len())
             }
         };
         assert_eq!(refused(&site).await, Some(1), "the others are not kept with it");

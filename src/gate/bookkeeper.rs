@@ -24,6 +24,7 @@ use crate::domain::id::{AccountId, NasId, SessionId};
 use crate::domain::router::{Leases, NasKey, Scheme};
 use crate::store::booking::{Booking, Course};
 use crate::store::connection::ClassSeen;
+use crate::store::spool::Place;
 use crate::store::{Noun, StoreError, Tx};
 
 /// Sessions whose accounts are remembered, 2 MB of them; all are forgotten when there are more.
@@ -123,7 +124,7 @@ impl Gate {
         &self,
         mut tx: Tx,
         notices: &[&Notice],
-        rows: &[i64],
+        rows: &[Place],
         remembered: &mut Remembered,
     ) -> Result<(), StoreError> {
         let booked = async {

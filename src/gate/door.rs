@@ -22,6 +22,10 @@ use crate::text::Arg;
 
 /// Accounts remembered as told of a surplus connection; the least seen ones are forgotten first, and are told again.
 pub(super) const SURPLUS_TOLD: u64 = 10_000;
+/// Connections remembered as replaced.
+pub(super) const REPLACED: u64 = 10_000;
+/// How long a connection that a dial replaced is not cut once more for the next dial: its cut is under way, and goes on by itself.
+const UNDER_WAY: Duration = Duration::from_secs(10);
 /// The window of `knocks_per_10min`, and between two words about surplus connections.
 const KNOCK_WINDOW: Duration = Duration::from_secs(600);
 
@@ -236,10 +240,21 @@ impl Gate {
         Ok(())
     }
 
+    /// Those of the connections that no dial has replaced just now.
+    pub(super) fn not_yet_replaced(&self, mut connections: Vec<ConnectionId>) -> Vec<ConnectionId> {
+        connections.retain(|id| self.replaced.get(id).is_none_or(|since| self.now() >= since + UNDER_WAY));
+        connections
+    }
+
     /// The connections that a dial replaced are cut.
-    pub(super) async fn replace(&self, connections: &[ConnectionId]) -> Result<(), StoreError> {
+    pub(super) async fn replace(&self, connections: Vec<ConnectionId>) -> Result<(), StoreError> {
+        // Many dials may have waited with the same ones.
+        let connections = self.not_yet_replaced(connections);
+        if connections.is_empty() {
+            return Ok(());
+        }
         let mut tx = self.store.begin().await?;
-        for id in connections {
+        for id in &connections {
             if let Some(connection) = tx.connection(*id).await?
                 && connection.ended_at.is_none()
             {
@@ -247,6 +262,7 @@ impl Gate {
             }
         }
         self.commit(tx, Ended::default()).await?;
+        connections.into_iter().for_each(|id| self.replaced.insert(id, self.now()));
         Ok(())
     }
 }

@@ -112,6 +112,8 @@ pub struct Gate {
     guesses: Guesses,
     /// Whose person was told when that a connection was one too many.
     surplus_told: moka::sync::Cache<crate::domain::id::AccountId, Timestamp>,
+    /// Connections that are to be cut because a dial replaced them, and since when.
+    replaced: moka::sync::Cache<crate::domain::id::ConnectionId, Timestamp>,
     strangers: Strangers,
     radsec: radsec::Radsec,
     unanswered: unanswered::Table,
@@ -245,6 +247,7 @@ impl Gate {
             slots: Slots::default(),
             guesses: Guesses::default(),
             surplus_told: moka::sync::Cache::new(door::SURPLUS_TOLD),
+            replaced: moka::sync::Cache::new(door::REPLACED),
             strangers: Strangers::default(),
             radsec: radsec::Radsec::default(),
             unanswered: unanswered::Table::default(),

@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep_until};
 use super::Gate;
 use super::bookkeeper::Remembered;
 use crate::domain::connection::Notice;
-use crate::store::spool::Spooled;
+use crate::store::spool::{Place, Spooled};
 use crate::store::{StoreError, Tx};
 
 /// Records that wait at most; above it routers wait for their answers.
@@ -24,7 +24,7 @@ pub(super) const OLDEST: Duration = Duration::from_secs(10);
 /// How long records are let gather before they are booked.
 const RIPE: Duration = Duration::from_millis(50);
 /// Records that are booked in one transaction, and rows that are read for it: on SQLite nobody else writes meanwhile.
-const AT_ONCE: usize = 2_048;
+const AT_ONCE: usize = 4_096;
 const ROWS: i64 = 64;
 /// How often it is looked for what an instance left that is gone.
 const EVERY: Duration = Duration::from_secs(5);
@@ -58,7 +58,7 @@ struct Waiting {
 }
 
 struct Row {
-    id: i64,
+    place: Place,
     records: usize,
     since: Instant,
 }
@@ -78,34 +78,34 @@ impl Spool {
     }
 
     /// A row was written.
-    pub(super) fn put(&self, id: i64, records: usize) {
+    pub(super) fn put(&self, place: Place, records: usize) {
         let mut waiting = self.waiting();
-        waiting.rows.push_back(Row { id, records, since: Instant::now() });
+        waiting.rows.push_back(Row { place, records, since: Instant::now() });
         waiting.records += records;
         self.put.notify_one();
     }
 
     /// Rows were booked, whoever wrote them.
-    fn take(&self, ids: &[i64]) {
+    fn take(&self, places: &[Place]) {
         let mut waiting = self.waiting();
-        waiting.rows.retain(|row| !ids.contains(&row.id));
+        waiting.rows.retain(|row| !places.contains(&row.place));
         waiting.records = waiting.rows.iter().map(|row| row.records).sum();
         self.taken.notify_one();
         self.booked.notify_waiters();
     }
 
     /// The rows that wait.
-    fn rows(&self) -> Vec<i64> {
-        self.waiting().rows.iter().map(|row| row.id).collect()
+    fn rows(&self) -> Vec<Place> {
+        self.waiting().rows.iter().map(|row| row.place).collect()
     }
 
     /// Waits until what is spooled now is booked; no longer than [`OLDEST`].
     pub(super) async fn settles(&self) {
-        let Some(last) = self.waiting().rows.back().map(|row| row.id) else { return };
+        let Some(last) = self.waiting().rows.back().map(|row| row.place) else { return };
         let booked = async {
             loop {
                 let booked = self.booked.notified();
-                if self.waiting().rows.front().is_none_or(|row| row.id > last) {
+                if self.waiting().rows.front().is_none_or(|row| row.place > last) {
                     return;
                 }
                 booked.await;
@@ -152,7 +152,7 @@ impl Waiting {
 
 /// Rows of the spool that are booked together.
 struct Batch {
-    rows: Vec<i64>,
+    rows: Vec<Place>,
     notices: Vec<Notice>,
     /// Whether there may be more in the spool.
     more: bool,
@@ -219,16 +219,17 @@ impl Gate {
     async fn book_batch(&self, remembered: &mut Remembered) -> Result<bool, StoreError> {
         let known = self.spool.rows();
         let mut tx = self.store.begin().await?;
-        let Batch { mut rows, notices, more } =
-            match batch(tx.spooled(&self.instance, self.now() - ABANDONED, ROWS).await?) {
-                Ok(batch) => batch,
-                Err((row, error)) => {
-                    self.set_row_aside(tx, row, &error).await?;
-                    return Ok(true);
-                }
-            };
+        let spooled = self.store.spooled(&mut tx, &self.instance, self.now() - ABANDONED, ROWS).await?;
+        let Batch { mut rows, notices, more } = match batch(spooled) {
+            Ok(batch) => batch,
+            Err((row, error)) => {
+                self.set_row_aside(tx, &row, &error).await?;
+                return Ok(true);
+            }
+        };
         if !rows.is_empty() {
             self.book_rows(tx, &notices, &rows, remembered).await?;
+            self.store.sweep_spool(&rows).await?;
         }
         if !more {
             // These were in the spool before all of it was read: what is not in it any more, somebody else has.
@@ -242,7 +243,7 @@ impl Gate {
         &self,
         tx: Tx,
         notices: &[Notice],
-        rows: &[i64],
+        rows: &[Place],
         remembered: &mut Remembered,
     ) -> Result<(), StoreError> {
         let told: Vec<&Notice> = notices.iter().collect();
@@ -260,7 +261,7 @@ impl Gate {
     async fn book_piece_by_piece(
         &self,
         notices: &[&Notice],
-        rows: &[i64],
+        rows: &[Place],
         remembered: &mut Remembered,
     ) -> Result<(), StoreError> {
         let (mut refused, mut pieces) = (Vec::new(), vec![notices]);
@@ -288,17 +289,18 @@ impl Gate {
         Ok(())
     }
 
-    async fn set_row_aside(&self, mut tx: Tx, row: i64, error: &StoreError) -> Result<(), StoreError> {
-        tracing::error!(%error, row, "accounting records cannot be read; they are set aside");
-        tx.set_row_aside(row, self.now()).await?;
+    async fn set_row_aside(&self, mut tx: Tx, row: &Spooled, error: &StoreError) -> Result<(), StoreError> {
+        tracing::error!(%error, "accounting records cannot be read; they are set aside");
+        tx.set_row_aside(&self.instance, row, self.now()).await?;
         self.alarm_set_aside(&mut tx).await?;
         let committed = tx.commit(self.now()).await?;
         self.after(&committed);
-        self.taken(&[row]);
+        self.store.sweep_spool(&[row.place]).await?;
+        self.taken(&[row.place]);
         Ok(())
     }
 
-    fn taken(&self, rows: &[i64]) {
+    fn taken(&self, rows: &[Place]) {
         self.spool.take(rows);
         self.metrics.spooled.set(i64::try_from(self.spool.records()).unwrap_or(i64::MAX));
     }
@@ -311,17 +313,20 @@ impl Gate {
 }
 
 /// As many of the rows as are booked in one transaction; or the first one, if it cannot be read.
-fn batch(rows: Vec<Spooled>) -> Result<Batch, (i64, StoreError)> {
+fn batch(rows: Vec<Spooled>) -> Result<Batch, (Spooled, StoreError)> {
     let count = rows.len();
     let mut batch = Batch { rows: Vec::new(), notices: Vec::new(), more: false };
-    for Spooled { id, notices } in rows {
-        match notices {
-            Ok(notices) if batch.notices.len() < AT_ONCE => {
+    for row in rows {
+        if batch.notices.len() >= AT_ONCE {
+            break;
+        }
+        match row.notices() {
+            Ok(notices) => {
                 batch.notices.extend(notices);
-                batch.rows.push(id);
+                batch.rows.push(row.place);
             }
-            Err(error) if batch.rows.is_empty() => return Err((id, error)),
-            Ok(_) | Err(_) => break,
+            Err(error) if batch.rows.is_empty() => return Err((row, error)),
+            Err(_) => break,
         }
     }
     batch.more = batch.rows.len() < count || i64::try_from(count) == Ok(ROWS);

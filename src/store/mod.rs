@@ -32,6 +32,7 @@ pub mod rule;
 pub mod session;
 pub mod setting;
 pub mod spool;
+mod spool_file;
 pub mod user;
 pub mod want;
 
@@ -41,15 +42,18 @@ use std::time::Duration;
 
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
 use sqlx::pool::PoolConnection;
-use sqlx::{Any, AnyConnection, AnyPool, Executor, Transaction};
+use sqlx::{Any, AnyConnection, AnyPool, Connection as _, Executor, Transaction};
+use tokio::sync::OnceCell;
 
 pub use change::{Change, Committed, Noun};
 pub use error::{Result, StoreError};
+pub use spool_file::url_of_spool;
 
 use crate::clock::Timestamp;
 use crate::crypto::seal::{Keyring, Place};
 use crate::entropy::Entropy;
 use crate::secret::Secret;
+use spool_file::SpoolFile;
 
 /// Connections for reading; SQLite reads run beside its one writer.
 const READERS: u32 = 4;
@@ -57,6 +61,8 @@ const READERS: u32 = 4;
 const POSTGRES_WRITERS: u32 = 8;
 /// Longest wait for a free connection: after it the caller is told that the database does not answer.
 const ACQUIRE: Duration = Duration::from_secs(5);
+/// A connection that was used within this time is taken to be alive.
+const TRUSTED: Duration = Duration::from_secs(1);
 /// Rows that a list gives at most, for pages and the command line.
 pub const LIST_ROWS: i64 = 1_000;
 
@@ -74,6 +80,9 @@ pub struct Store {
     pool: AnyPool,
     backend: Backend,
     reader: Reader,
+    /// Where the file is that lies beside a SQLite database.
+    url: Arc<str>,
+    spool: Arc<OnceCell<Arc<SpoolFile>>>,
 }
 
 /// The master keys, and the randomness for nonces.
@@ -163,7 +172,7 @@ impl Store {
         let pool = connect(backend, url, backend.writers(), &[]).await?;
         migrate::run(&pool, backend).await?;
         let reader = Reader { pool: connect(backend, url, READERS, backend.for_readers()).await?, backend, keys };
-        let store = Store { pool, backend, reader };
+        let store = Store { pool, backend, reader, url: url.into(), spool: Arc::default() };
         migrate::check_key(&store, now).await?;
         Ok(store)
     }
@@ -184,6 +193,9 @@ impl Store {
 
     /// Closes all connections, after what runs has ended.
     pub async fn close(&self) {
+        if let Some(spool) = self.spool.get() {
+            spool.close().await;
+        }
         self.reader.pool.close().await;
         self.pool.close().await;
     }
@@ -245,16 +257,22 @@ async fn connect(backend: Backend, url: &str, connections: u32, besides: &'stati
         Backend::Sqlite if !url.contains('?') => format!("{url}?mode=rwc").parse()?,
         Backend::Sqlite | Backend::Postgres => url.parse()?,
     };
-    let pool = AnyPoolOptions::new().max_connections(connections).acquire_timeout(ACQUIRE).after_connect(
-        move |connection, _| {
+    let pool = AnyPoolOptions::new()
+        .max_connections(connections)
+        .acquire_timeout(ACQUIRE)
+        // Each is looked at when it is given back, too.
+        .test_before_acquire(false)
+        .before_acquire(|connection, meta| {
+            Box::pin(async move { Ok(meta.idle_for < TRUSTED || connection.ping().await.is_ok()) })
+        })
+        .after_connect(move |connection, _| {
             Box::pin(async move {
                 for statement in prelude(backend).iter().chain(besides) {
                     connection.execute(*statement).await?;
                 }
                 Ok(())
             })
-        },
-    );
+        });
     Ok(pool.connect_with(options).await?)
 }
 

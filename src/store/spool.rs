@@ -14,7 +14,7 @@ use sqlx::any::AnyRow;
 use super::error::{Result, StoreError};
 use super::field::{Fields, each};
 use super::rows::{self, Rows};
-use super::{Backend, LIST_ROWS, Tx};
+use super::{Backend, LIST_ROWS, Store, Tx};
 use crate::clock::Timestamp;
 use crate::domain::connection::{Authentic, Notice, Record, Report, Traffic, Via};
 use crate::domain::id::RouterId;
@@ -22,17 +22,10 @@ use crate::domain::router::NasKey;
 
 /// The layout of [`Written`]; another one has another number.
 const FORMAT: i64 = 1;
+/// The mark up to which the file is booked; it is raised with what is booked, in the database.
+pub(super) const BOOKED: &str = "spool_booked";
 
 static UNSPOOL: rows::Written = LazyLock::new(|| Rows::new("delete from spool where id in ({rows})", "?"));
-
-/// A row of the spool.
-#[derive(Debug)]
-pub struct Spooled {
-    /// The row.
-    pub id: i64,
-    /// What it holds, in the order in which it came; or why that cannot be read: another version of this program wrote it.
-    pub notices: Result<Vec<Notice>>,
-}
 
 /// A notice as it is written.
 #[derive(Serialize, Deserialize)]
@@ -74,6 +67,98 @@ struct WrittenRecord<'a> {
     is_by_api: bool,
 }
 
+/// Where a row of the spool is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Place {
+    /// In the table of the database, with its id: on PostgreSQL, and what was set aside.
+    Table(i64),
+    /// In the file beside a SQLite database, with its number. They are booked in their order.
+    File(i64),
+}
+
+/// A row of the spool.
+#[derive(Debug)]
+pub struct Spooled {
+    /// Where it is.
+    pub place: Place,
+    pub(super) format: i64,
+    pub(super) records: Vec<u8>,
+}
+
+impl Spooled {
+    pub(super) fn read(row: &AnyRow, place: impl Fn(i64) -> Place) -> Result<Self> {
+        let fields = Fields::of("spool", row);
+        Ok(Self { place: place(fields.int("id")?), format: fields.int("format")?, records: fields.bytes("records")? })
+    }
+
+    /// What it holds, in the order in which it came.
+    ///
+    /// # Errors
+    /// It cannot be read: another version of this program wrote it.
+    pub fn notices(&self) -> Result<Vec<Notice>> {
+        let (Place::Table(id) | Place::File(id)) = self.place;
+        if self.format != FORMAT {
+            return Err(StoreError::Corrupt { table: "spool", row: id, column: "format" });
+        }
+        let written: Vec<Written<'_>> = postcard::from_bytes(&self.records).map_err(|_| corrupt(id))?;
+        Ok(written.into_iter().map(Notice::from).collect())
+    }
+}
+
+/// Notices as they are written: the number of the layout, and the bytes.
+pub(super) fn written<'n>(notices: impl Iterator<Item = &'n Notice>) -> Result<(i64, Vec<u8>)> {
+    let written: Vec<Written<'_>> = notices.map(Written::from).collect();
+    // Whatever these types hold can be written.
+    Ok((FORMAT, postcard::to_allocvec(&written).map_err(|_| corrupt(0))?))
+}
+
+impl Store {
+    /// Puts notices down as they came; they are on disk when this returns.
+    ///
+    /// # Errors
+    /// The database, or the file beside it, does not answer.
+    pub async fn put_down<'n>(
+        &self,
+        owner: &str,
+        notices: impl Iterator<Item = &'n Notice>,
+        now: Timestamp,
+    ) -> Result<Place> {
+        match self.spool_file().await? {
+            Some(file) => file.put(notices, now).await,
+            None => {
+                let mut tx = self.begin().await?;
+                let place = tx.spool(owner, notices, now).await?;
+                tx.commit(now).await?;
+                Ok(place)
+            }
+        }
+    }
+
+    /// The oldest rows, as [`Tx::spooled`]; those of the file beside the database when its table has none.
+    ///
+    /// # Errors
+    /// As [`Tx::spooled`].
+    pub async fn spooled(&self, tx: &mut Tx, owner: &str, abandoned: Timestamp, rows: i64) -> Result<Vec<Spooled>> {
+        let in_table = tx.spooled(owner, abandoned, rows).await?;
+        match self.spool_file().await? {
+            Some(file) if in_table.is_empty() => file.after(tx.booked_of_file().await?, rows).await,
+            Some(_) | None => Ok(in_table),
+        }
+    }
+
+    /// Takes what is booked out of the file beside the database.
+    ///
+    /// # Errors
+    /// The file does not answer.
+    pub async fn sweep_spool(&self, booked: &[Place]) -> Result<()> {
+        let last = booked.iter().filter_map(|place| if let Place::File(number) = place { Some(*number) } else { None });
+        match (last.max(), self.spool_file().await?) {
+            (Some(last), Some(file)) => file.forget(last).await,
+            (_, _) => Ok(()),
+        }
+    }
+}
+
 impl Tx {
     /// Writes notices down as they came; gives the row.
     ///
@@ -84,8 +169,8 @@ impl Tx {
         owner: &str,
         notices: impl Iterator<Item = &'n Notice>,
         now: Timestamp,
-    ) -> Result<i64> {
-        self.spool_row(owner, notices, now, None).await
+    ) -> Result<Place> {
+        self.spool_row(owner, written(notices)?, now, None).await
     }
 
     /// Sets notices aside that cannot be booked; they are tried again when an instance starts.
@@ -93,30 +178,27 @@ impl Tx {
     /// # Errors
     /// The database does not answer.
     pub async fn set_aside(&mut self, owner: &str, notices: &[&Notice], now: Timestamp) -> Result<()> {
-        self.spool_row(owner, notices.iter().copied(), now, Some(now)).await.map(drop)
+        self.spool_row(owner, written(notices.iter().copied())?, now, Some(now)).await.map(drop)
     }
 
-    async fn spool_row<'n>(
+    async fn spool_row(
         &mut self,
         owner: &str,
-        notices: impl Iterator<Item = &'n Notice>,
+        (format, records): (i64, Vec<u8>),
         now: Timestamp,
         refused_at: Option<Timestamp>,
-    ) -> Result<i64> {
-        let written: Vec<Written<'_>> = notices.map(Written::from).collect();
-        // Whatever these types hold can be written.
-        let records = postcard::to_allocvec(&written).map_err(|_| corrupt(0))?;
+    ) -> Result<Place> {
         let row = sqlx::query(
             "insert into spool (owner, at, format, records, refused_at) values ($1, $2, $3, $4, $5) returning id",
         )
         .bind(owner)
         .bind(now.millis())
-        .bind(FORMAT)
+        .bind(format)
         .bind(records)
         .bind(refused_at.map(Timestamp::millis))
         .fetch_one(self.sql())
         .await?;
-        Fields::of("spool", &row).int("id")
+        Fields::of("spool", &row).int("id").map(Place::Table)
     }
 
     /// The oldest rows of `owner`, and those of others that have lain there since `abandoned`: their instance is gone. On
@@ -140,15 +222,30 @@ impl Tx {
             .bind(rows),
         };
         let rows = rows.fetch_all(self.sql()).await?;
-        each(&rows, read)
+        each(&rows, |row| Spooled::read(row, Place::Table))
+    }
+
+    /// Up to which number the rows of the file are booked.
+    async fn booked_of_file(&mut self) -> Result<i64> {
+        Ok(self.mark(BOOKED).await?.unwrap_or(0))
     }
 
     /// Takes rows away: what they hold is booked, or set aside.
     ///
     /// # Errors
     /// The database does not answer, or a row is gone already ([`StoreError::Conflict`]): another instance booked it.
-    pub async fn unspool(&mut self, ids: &[i64]) -> Result<()> {
-        let gone = UNSPOOL.execute(&mut self.inner, self.backend, ids).await?;
+    pub async fn unspool(&mut self, places: &[Place]) -> Result<()> {
+        let (mut ids, mut last) = (Vec::new(), None);
+        for place in places {
+            match place {
+                Place::Table(id) => ids.push(*id),
+                Place::File(number) => last = last.max(Some(*number)),
+            }
+        }
+        if let Some(last) = last {
+            self.raise_mark(BOOKED, last).await?;
+        }
+        let gone = UNSPOOL.execute(&mut self.inner, self.backend, &ids).await?;
         if usize::try_from(gone) == Ok(ids.len()) { Ok(()) } else { Err(StoreError::Conflict) }
     }
 
@@ -156,12 +253,20 @@ impl Tx {
     ///
     /// # Errors
     /// The database does not answer.
-    pub async fn set_row_aside(&mut self, id: i64, now: Timestamp) -> Result<()> {
-        sqlx::query("update spool set refused_at = $1 where id = $2")
-            .bind(now.millis())
-            .bind(id)
-            .execute(self.sql())
-            .await?;
+    pub async fn set_row_aside(&mut self, owner: &str, row: &Spooled, now: Timestamp) -> Result<()> {
+        match row.place {
+            Place::Table(id) => {
+                sqlx::query("update spool set refused_at = $1 where id = $2")
+                    .bind(now.millis())
+                    .bind(id)
+                    .execute(self.sql())
+                    .await?;
+            }
+            Place::File(_) => {
+                self.spool_row(owner, (row.format, row.records.clone()), now, Some(now)).await?;
+                self.unspool(&[row.place]).await?;
+            }
+        }
         Ok(())
     }
 
@@ -188,21 +293,6 @@ impl Tx {
         sqlx::query("update spool set refused_at = null where refused_at is not null").execute(self.sql()).await?;
         Ok(())
     }
-}
-
-fn read(row: &AnyRow) -> Result<Spooled> {
-    let fields = Fields::of("spool", row);
-    let id = fields.int("id")?;
-    let notices = match fields.int("format")? {
-        FORMAT => understood(id, &fields.bytes("records")?),
-        _ => Err(fields.corrupt("format")),
-    };
-    Ok(Spooled { id, notices })
-}
-
-fn understood(id: i64, records: &[u8]) -> Result<Vec<Notice>> {
-    let written: Vec<Written<'_>> = postcard::from_bytes(records).map_err(|_| corrupt(id))?;
-    Ok(written.into_iter().map(Notice::from).collect())
 }
 
 fn corrupt(row: i64) -> StoreError {

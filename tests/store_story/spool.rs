@@ -6,10 +6,11 @@ use std::time::Duration;
 use radgram::domain::connection::{Authentic, Notice, Record, Report, Traffic, Via};
 use radgram::domain::id::RouterId;
 use radgram::domain::router::NasKey;
-use radgram::store::StoreError;
+use radgram::store::spool::Place;
+use radgram::store::{Store, StoreError};
 use sqlx::AnyPool;
 
-use super::{Story, at};
+use super::{KEY, Story, at, open};
 
 fn key() -> NasKey {
     NasKey { router: RouterId(3), address: "2001:db8::1".parse().unwrap(), identifier: "Büro\u{1F512}".to_owned() }
@@ -55,7 +56,7 @@ fn notices() -> Vec<Notice> {
 }
 
 impl Story {
-    async fn spool(&self, owner: &str, notices: &[Notice], seconds: u64) -> i64 {
+    async fn spool(&self, owner: &str, notices: &[Notice], seconds: u64) -> Place {
         let mut tx = self.tx().await;
         let row = tx.spool(owner, notices.iter(), at(seconds)).await.unwrap();
         tx.commit(at(seconds)).await.unwrap();
@@ -63,13 +64,18 @@ impl Story {
     }
 
     /// The rows that `owner` finds.
-    async fn spooled(&self, owner: &str, abandoned: u64) -> Vec<i64> {
+    async fn spooled(&self, owner: &str, abandoned: u64) -> Vec<Place> {
         let mut tx = self.tx().await;
         let rows = tx.spooled(owner, at(abandoned), 10).await.unwrap();
         // What it held is free when this returns, not some time later.
         tx.commit(at(abandoned)).await.unwrap();
-        rows.into_iter().map(|row| row.id).collect()
+        rows.into_iter().map(|row| row.place).collect()
     }
+}
+
+fn id(place: Place) -> i64 {
+    let (Place::Table(id) | Place::File(id)) = place;
+    id
 }
 
 on_both! {
@@ -77,7 +83,7 @@ on_both! {
         let row = story.spool("one", &notices(), 0).await;
         let mut tx = story.tx().await;
         let found = tx.spooled("one", at(0), 10).await.unwrap().pop().unwrap();
-        assert_eq!((found.id, found.notices.unwrap()), (row, notices()));
+        assert_eq!((found.place, found.notices().unwrap()), (row, notices()));
         tx.unspool(&[row]).await.unwrap();
         tx.commit(at(1)).await.unwrap();
         assert!(story.spooled("one", 0).await.is_empty());
@@ -95,9 +101,9 @@ on_both! {
         let mut tx = story.tx().await;
         tx.try_refused_again().await.unwrap();
         tx.commit(at(1)).await.unwrap();
-        let [row] = story.spooled("one", 60).await.try_into().unwrap();
         let mut tx = story.tx().await;
-        tx.set_row_aside(row, at(2)).await.unwrap();
+        let [row] = tx.spooled("one", at(60), 10).await.unwrap().try_into().unwrap();
+        tx.set_row_aside("one", &row, at(2)).await.unwrap();
         tx.commit(at(2)).await.unwrap();
         assert!(story.spooled("one", 60).await.is_empty());
     }
@@ -110,10 +116,10 @@ on_both! {
         let broken = story.spool("one", &notices(), 0).await;
         let good = story.spool("one", &notices(), 0).await;
         let sql = AnyPool::connect(&story.url).await.unwrap();
-        sqlx::query("update spool set format = 99 where id = $1").bind(unknown).execute(&sql).await.unwrap();
-        sqlx::query("update spool set records = $1 where id = $2").bind(vec![9_u8, 9]).bind(broken).execute(&sql).await.unwrap();
+        sqlx::query("update spool set format = 99 where id = $1").bind(id(unknown)).execute(&sql).await.unwrap();
+        sqlx::query("update spool set records = $1 where id = $2").bind(vec![9_u8, 9]).bind(id(broken)).execute(&sql).await.unwrap();
         let rows = story.tx().await.spooled("one", at(0), 10).await.unwrap();
-        let read: Vec<_> = rows.iter().map(|row| (row.id, row.notices.is_ok())).collect();
+        let read: Vec<_> = rows.iter().map(|row| (row.place, row.notices().is_ok())).collect();
         assert_eq!(read, [(unknown, false), (broken, false), (good, true)]);
     }
 }
@@ -131,5 +137,31 @@ on_both! {
             assert_eq!(booking.spooled("two", at(0), 10).await.unwrap().len(), 1);
             assert_eq!(story.spooled("one", 11).await, [mine], "who books it holds it");
         }
+    }
+}
+
+on_both! {
+    async fn what_was_put_down_is_there_after_a_restart_until_it_is_booked(story: Story) {
+        let put_down = async || story.store.put_down("one", notices().iter(), at(0)).await.unwrap();
+        let (first, second) = (put_down().await, put_down().await);
+        let found = async |store: &Store| {
+            let mut tx = store.begin().await.unwrap();
+            let rows = store.spooled(&mut tx, "one", at(0), 10).await.unwrap();
+            tx.commit(at(0)).await.unwrap();
+            rows.into_iter().map(|row| (row.place, row.notices().unwrap())).collect::<Vec<_>>()
+        };
+        let again = open(&story.url, KEY).await.unwrap();
+        assert_eq!(found(&again).await, [(first, notices()), (second, notices())]);
+        // Booked, and the crash comes before it is taken away.
+        let mut tx = again.begin().await.unwrap();
+        tx.unspool(&[first, second]).await.unwrap();
+        tx.commit(at(1)).await.unwrap();
+        assert_eq!(found(&open(&story.url, KEY).await.unwrap()).await, []);
+        again.sweep_spool(&[first, second]).await.unwrap();
+        // What lies beside the database is empty now; its numbers are not given again.
+        let later = open(&story.url, KEY).await.unwrap();
+        let third = later.put_down("one", notices().iter(), at(2)).await.unwrap();
+        assert!(third > second, "{third:?}");
+        assert_eq!(found(&later).await, [(third, notices())]);
     }
 }
