@@ -26,10 +26,10 @@ const FEW: usize = 32;
 #[error("the accounting queue is full")]
 pub struct Full;
 
-/// A notice and who waits for it to be on disk.
+/// A notice, and what is done when it is on disk.
 pub(super) struct Queued {
     pub(super) notice: Notice,
-    done: oneshot::Sender<()>,
+    then: Box<dyn FnOnce() + Send + Sync>,
 }
 
 impl Gate {
@@ -39,8 +39,20 @@ impl Gate {
     /// [`Full`].
     pub fn report(&self, notice: Notice) -> Result<oneshot::Receiver<()>, Full> {
         let (done, written) = oneshot::channel();
-        self.records.sender.try_send(Queued { notice, done }).map_err(|_| Full)?;
+        self.report_then(notice, move || {
+            // Whoever asked may be gone; it is written all the same.
+            let _ = done.send(());
+        })?;
         Ok(written)
+    }
+
+    /// Queues a notice; `then` is done when it is on disk, and dropped if it was not written. It must not wait for anything:
+    /// others of its group follow.
+    ///
+    /// # Errors
+    /// [`Full`].
+    pub fn report_then(&self, notice: Notice, then: impl FnOnce() + Send + Sync + 'static) -> Result<(), Full> {
+        self.records.sender.try_send(Queued { notice, then: Box::new(then) }).map_err(|_| Full)
     }
 
     /// Whether routers wait for what they reported, or it waits to be booked.
@@ -110,8 +122,7 @@ impl Gate {
     pub(super) fn acknowledge_records(&self, written: impl IntoIterator<Item = Queued>) {
         for queued in written {
             self.metrics.records.inc();
-            // Whoever asked may be gone; the record is written all the same.
-            let _ = queued.done.send(());
+            (queued.then)();
         }
     }
 
@@ -275,7 +286,7 @@ mod tests {
         site.gate.spool.settles().await;
         // The stop comes before this is ripe, and before the bookkeeper runs again: this test has one thread.
         let notice = Notice::Connection(Box::new(site.told(Report::Start, MANY)));
-        site.gate.put_down(vec![Queued { notice, done: oneshot::channel().0 }]).await;
+        site.gate.put_down(vec![Queued { notice, then: Box::new(|| {}) }]).await;
         site.cancel.cancel();
         site.opens(MANY as i64 + 1).await;
     }

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
 use super::decode::{self, Access, Arrival};
@@ -182,15 +183,9 @@ impl Call {
         let notice = decode::notice(packet, &call.arrival()).map_err(Dropped::Undecodable)?;
         let reply = call.asked.recorded(signature, &call.peer.secret).map_err(too_long)?;
         let permit = call.server.records.clone().try_acquire_owned().map_err(|_| Dropped::Busy)?;
-        let committed = call.server.gate.report(notice).map_err(|_| Dropped::QueueFull)?;
         let server = call.server.clone();
-        server.spawn(permit, async move {
-            // Not committed: the gate counts it, and the router sends it again.
-            if committed.await.is_ok() {
-                in_flight.answer(reply, None).await;
-            }
-        });
-        Ok(())
+        // Not written: the gate counts it, and the router sends it again.
+        server.gate.report_then(notice, move || in_flight.answer_soon(reply, permit)).map_err(|_| Dropped::QueueFull)
     }
 
     /// A refusal in the log; those that repeat within seconds are counted only, and all are kept as attempts.
@@ -211,10 +206,30 @@ pub(super) struct InFlight {
 impl InFlight {
     /// Keeps the reply for the copies, and sends it the way that the newest of them came.
     pub(super) async fn answer(mut self, reply: Vec<u8>, mark: Option<Mark>) {
+        let (bytes, newest) = self.keep(reply, mark);
+        self.call.send_by(newest.as_ref().unwrap_or(&self.call.way), &bytes).await;
+    }
+
+    /// As [`InFlight::answer`], for many that are answered at the same time: waits for nothing, and they leave together.
+    pub(super) fn answer_soon(mut self, reply: Vec<u8>, place: OwnedSemaphorePermit) {
+        let (bytes, newest) = self.keep(reply, None);
+        let Call { server, way, ends, .. } = &self.call;
+        tracing::trace!(to = %ends.from, "sent {}", Logged(&bytes));
+        match newest.as_ref().unwrap_or(way) {
+            Way::Udp(listener, ends) => server.send_soon(listener, bytes, *ends, place),
+            Way::Radsec(back) => {
+                if let Err(error) = back.send(&bytes) {
+                    server.not_sent(*ends, &error);
+                }
+            }
+        }
+    }
+
+    fn keep(&mut self, reply: Vec<u8>, mark: Option<Mark>) -> (Arc<[u8]>, Option<Way>) {
         self.open = false;
         let answered = Answered { bytes: reply.into(), mark };
-        let newest = self.call.server.duplicates.answer(&self.call.key, answered.clone(), Instant::now());
-        self.call.send_by(newest.as_ref().unwrap_or(&self.call.way), &answered.bytes).await;
+        let bytes = answered.bytes.clone();
+        (bytes, self.call.server.duplicates.answer(&self.call.key, answered, Instant::now()))
     }
 }
 

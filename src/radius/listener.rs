@@ -9,6 +9,7 @@ use quinn_udp::{BATCH_SIZE, RecvMeta, Transmit, UdpSockRef, UdpSocketState};
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::io::Interest;
 use tokio::net::UdpSocket;
+use tokio::sync::OwnedSemaphorePermit;
 
 /// What the kernel keeps while we are busy: about 3,000 requests of RouterOS at its bookkeeping of 700 octets each. It
 /// gives what `net.core.rmem_max` allows.
@@ -32,6 +33,17 @@ pub struct Listener {
     state: UdpSocketState,
     address: SocketAddr,
     held_back: Mutex<HeldBack>,
+    put_off: Mutex<PutOff>,
+}
+
+/// Replies that leave soon, and together.
+#[derive(Debug, Default)]
+struct PutOff {
+    /// Somebody sends them, until there are none.
+    is_sent: bool,
+    replies: Vec<(Arc<[u8]>, Ends)>,
+    /// Their places, which bound how many there are.
+    places: Vec<OwnedSemaphorePermit>,
 }
 
 /// Replies that wait until a whole batch is answered. There are never more than a batch has datagrams, and what tasks
@@ -107,7 +119,7 @@ impl Listener {
         let socket = UdpSocket::from_std(socket.into())?;
         let state = UdpSocketState::new(UdpSockRef::from(&socket))?;
         let address = socket.local_addr()?;
-        Ok(Self { socket, state, address, held_back: Mutex::default() })
+        Ok(Self { socket, state, address, held_back: Mutex::default(), put_off: Mutex::default() })
     }
 
     fn tell_of_small_buffer(&self) {
@@ -156,13 +168,42 @@ impl Listener {
             std::mem::take(&mut held_back.replies)
         };
         let mut failed = Vec::new();
+        self.send_together(replies, &mut failed).await;
+        failed
+    }
+
+    /// Keeps a reply for [`Listener::send_put_off`]; tells whether nobody is about to do that.
+    pub(super) fn put_off(&self, reply: Arc<[u8]>, ends: Ends, place: OwnedSemaphorePermit) -> bool {
+        let mut put_off = self.put_off.lock().unwrap_or_else(PoisonError::into_inner);
+        put_off.replies.push((reply, ends));
+        put_off.places.push(place);
+        !std::mem::replace(&mut put_off.is_sent, true)
+    }
+
+    /// Sends what is put off, and what is while it sends; gives what could not be sent.
+    pub(super) async fn send_put_off(&self) -> Vec<(Ends, io::Error)> {
+        let mut failed = Vec::new();
+        loop {
+            let (replies, _places) = {
+                let mut put_off = self.put_off.lock().unwrap_or_else(PoisonError::into_inner);
+                put_off.is_sent = !put_off.replies.is_empty();
+                (std::mem::take(&mut put_off.replies), std::mem::take(&mut put_off.places))
+            };
+            if replies.is_empty() {
+                return failed;
+            }
+            self.send_together(replies, &mut failed).await;
+        }
+    }
+
+    /// Sends replies, those to one place together.
+    async fn send_together(&self, replies: Vec<(Arc<[u8]>, Ends)>, failed: &mut Vec<(Ends, io::Error)>) {
         for together in put_together(replies, self.state.max_gso_segments()) {
             let segment = (together.count > 1).then_some(together.segment);
             if let Err(error) = self.transmit(&together.bytes, segment, together.ends).await {
                 failed.push((together.ends, error));
             }
         }
-        failed
     }
 
     /// Sends a reply back the way its request came: at once, or with the others that are held back.
@@ -262,6 +303,8 @@ fn split(buffer: &[u8], stride: usize) -> impl Iterator<Item = &[u8]> {
 
 #[cfg(test)]
 mod tests {
+    use tokio::sync::Semaphore;
+
     use super::*;
 
     #[test]
@@ -300,6 +343,25 @@ mod tests {
         assert!(listener.let_go().await.is_empty());
         listener.send(&reply(b"at once"), ends).await.unwrap();
         for text in texts.into_iter().chain([&b"at once"[..]]) {
+            assert_eq!(next(&client, &listener).await, text);
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_put_off_leaves_when_it_is_sent_and_what_comes_meanwhile_too() {
+        let listener = Arc::new(Listener::bind("127.0.0.1:0".parse().unwrap()).unwrap());
+        let client = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let ends = Ends { from: client.local_addr().unwrap(), to: Some(listener.local_addr().ip()) };
+        let places = Arc::new(Semaphore::new(3));
+        let put_off = |text| listener.put_off(reply(text), ends, places.clone().try_acquire_owned().unwrap());
+        assert!(put_off(b"first"), "it must be sent");
+        assert!(!put_off(b"second"), "it goes with the first");
+        assert_eq!(places.available_permits(), 1);
+        assert!(listener.send_put_off().await.is_empty());
+        assert_eq!(places.available_permits(), 3);
+        assert!(put_off(b"third"), "nobody sends any more");
+        assert!(listener.send_put_off().await.is_empty());
+        for text in [&b"first"[..], b"second", b"third"] {
             assert_eq!(next(&client, &listener).await, text);
         }
     }

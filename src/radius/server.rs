@@ -307,6 +307,24 @@ impl Server {
         self.dismiss(Dropped::NotSent, ends);
     }
 
+    /// Sends a reply with those that are due at the same time.
+    pub(super) fn send_soon(
+        self: &Arc<Self>,
+        listener: &Arc<Listener>,
+        reply: Arc<[u8]>,
+        ends: Ends,
+        place: OwnedSemaphorePermit,
+    ) {
+        if listener.put_off(reply, ends, place) {
+            let (server, listener) = (self.clone(), listener.clone());
+            self.tracker.spawn(async move {
+                for (ends, error) in listener.send_put_off().await {
+                    server.not_sent(ends, &error);
+                }
+            });
+        }
+    }
+
     /// Runs what waits for the database, in its place; when the server stops it may end what it began.
     pub(super) fn spawn(&self, place: impl Send + 'static, work: impl Future<Output = ()> + Send + 'static) {
         let cancel = self.cancel.clone();
