@@ -432,13 +432,25 @@ impl Directory {
             recent.push(seq, *change);
             self.drop_entry(seq, *change);
         }
+        self.drop_unknown(&committed.changes);
+        // What the poll would only find again; settings and routers are read by it.
+        let is_done = |change: &Change| matches!(change.noun, Noun::Account | Noun::Work);
+        if recent.seen == first - 1 && committed.changes.iter().all(is_done) {
+            recent.seen = recent.seen.max(committed.last);
+        }
+    }
+
+    /// An account that is added or renamed may be one that was not known.
+    fn drop_unknown<'c>(&self, changes: impl IntoIterator<Item = &'c Change>) {
+        if changes.into_iter().any(|change| change.noun == Noun::Account) {
+            self.unknown.invalidate_all();
+        }
     }
 
     fn drop_entry(&self, seq: i64, change: Change) {
         match change.noun {
             Noun::Account => {
                 self.shelf.drop_one(AccountId(change.id), seq);
-                self.unknown.invalidate_all();
                 self.holds.wake(AccountId(change.id));
             }
             // Both are read again as a whole by the poll; until then accounts go to the database.
@@ -481,7 +493,10 @@ impl Directory {
             self.routers.store(Arc::new(read_routers(&self.reader).await?));
         }
         // Only now: had one of those reads failed, the same changes must be found again.
-        self.recent.lock().unwrap_or_else(PoisonError::into_inner).seen = changes.last;
+        {
+            let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+            recent.seen = recent.seen.max(changes.last);
+        }
         self.proven.fetch_max(u64::try_from(began.as_millis()).unwrap_or(u64::MAX), Ordering::AcqRel);
         Ok(if nouns.is_empty() { Followed::Nothing } else { Followed::Changes(nouns) })
     }
@@ -496,6 +511,7 @@ impl Directory {
                 nouns.push(change.noun);
             }
         }
+        self.drop_unknown(rows.iter().map(|(_, change)| change));
         nouns
     }
 
