@@ -603,8 +603,30 @@ impl Gate {
 mod tests {
     use super::*;
     use crate::domain::attribute::ReplyAttributes;
+    use crate::domain::audit::Actor;
     use crate::domain::router::{Demand, Leases, Scheme, source_network};
+    use crate::domain::setting::Level;
+    use crate::gate::fixture::{NOW, Site};
     use crate::secret::Secret;
+
+    #[tokio::test]
+    async fn what_this_instance_changed_is_not_read_again_but_what_another_did_is() {
+        let site = Site::new().await;
+        let add = async |name| site.gate.add_account(&Actor::CommandLine, name, None, None).await.unwrap();
+        let follow = async || site.gate.directory.follow().await.unwrap();
+        follow().await;
+        let ann = add("ann").await;
+        assert_eq!(follow().await, Followed::Nothing);
+        let mut another = site.gate.store.begin().await.unwrap();
+        another.touch(Noun::Account, ann.0);
+        another.commit(NOW).await.unwrap();
+        add("bob").await;
+        assert_eq!(follow().await, Followed::Changes(vec![Noun::Account]));
+        // What is read as a whole is read by the poll, whoever changed it.
+        site.gate.set_setting(&Actor::CommandLine, "session_hours", Level::System, "4").await.unwrap();
+        assert_eq!(follow().await, Followed::Changes(vec![Noun::Setting]));
+        assert_eq!(follow().await, Followed::Nothing);
+    }
 
     fn router(id: i64, network: &str, nas_identifier: Option<&str>) -> Arc<Router> {
         Arc::new(Router {

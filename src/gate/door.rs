@@ -284,3 +284,23 @@ pub(super) fn door(case: &Case) -> Door<'_> {
         rules: &case.entry.rules,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::connection::Report;
+    use crate::gate::fixture::Site;
+
+    #[tokio::test]
+    async fn a_connection_is_replaced_once_in_ten_seconds() {
+        let site = Site::new().await;
+        site.start();
+        site.report(site.told(Report::Start, 1)).await.unwrap();
+        let id = site.gate.reader().fresh_after(ConnectionId(0)).await.unwrap()[0].0;
+        assert_eq!(site.gate.not_yet_replaced(vec![id]), [id]);
+        site.gate.replace(vec![id]).await.unwrap();
+        assert_eq!(site.gate.not_yet_replaced(vec![id]), []);
+        site.clock.advance(UNDER_WAY);
+        assert_eq!(site.gate.not_yet_replaced(vec![id]), [id]);
+    }
+}

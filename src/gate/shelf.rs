@@ -15,9 +15,9 @@ use crate::domain::policy::Policy;
 
 /// Parts, each behind a lock of its own.
 const PARTS: usize = 16;
-/// Accounts of one part that are kept as they are, 2,048 in all: more than a kilobyte each. Further ones are packed, and
+/// Accounts of one part that are kept as they are, 512 in all: one to two kilobytes each. Further ones are packed, and
 /// cost half a microsecond more with each log-in.
-const WHOLE: usize = 128;
+const WHOLE: usize = 32;
 
 /// What a name leads to.
 pub(super) enum Looked {

@@ -23,7 +23,7 @@ const RECORDS: usize = 16_384;
 pub(super) const OLDEST: Duration = Duration::from_secs(10);
 /// How long records are let gather before they are booked.
 const RIPE: Duration = Duration::from_millis(50);
-/// Records that are booked in one transaction, and rows that are read for it: on SQLite nobody else writes meanwhile.
+/// Records that are booked in one transaction, and rows that are read for it at most: on SQLite nobody else writes meanwhile.
 const AT_ONCE: usize = 4_096;
 const ROWS: i64 = 64;
 /// How often it is looked for what an instance left that is gone.
@@ -92,6 +92,17 @@ impl Spool {
         waiting.records = waiting.rows.iter().map(|row| row.records).sum();
         self.taken.notify_one();
         self.booked.notify_waiters();
+    }
+
+    /// How many rows are read for one transaction: those that it takes, as far as that is known.
+    fn rows_at_once(&self) -> i64 {
+        let waiting = self.waiting();
+        let mut records = 0;
+        let enough = waiting.rows.iter().position(|row| {
+            records += row.records;
+            records >= AT_ONCE
+        });
+        enough.and_then(|place| i64::try_from(place).ok()).map_or(ROWS, |place| ROWS.min(place + 1))
     }
 
     /// The rows that wait.
@@ -217,10 +228,10 @@ impl Gate {
     }
 
     async fn book_batch(&self, remembered: &mut Remembered) -> Result<bool, StoreError> {
-        let known = self.spool.rows();
+        let (known, limit) = (self.spool.rows(), self.spool.rows_at_once());
         let mut tx = self.store.begin().await?;
-        let spooled = self.store.spooled(&mut tx, &self.instance, self.now() - ABANDONED, ROWS).await?;
-        let Batch { mut rows, notices, more } = match batch(spooled) {
+        let spooled = self.store.spooled(&mut tx, &self.instance, self.now() - ABANDONED, limit).await?;
+        let Batch { mut rows, notices, more } = match batch(spooled, limit) {
             Ok(batch) => batch,
             Err((row, error)) => {
                 self.set_row_aside(tx, &row, &error).await?;
@@ -236,7 +247,8 @@ impl Gate {
             rows.extend(known);
         }
         self.taken(&rows);
-        Ok(more)
+        // Of what this instance put down it is known when it is ripe.
+        Ok(more && limit == ROWS)
     }
 
     async fn book_rows(
@@ -313,7 +325,7 @@ impl Gate {
 }
 
 /// As many of the rows as are booked in one transaction; or the first one, if it cannot be read.
-fn batch(rows: Vec<Spooled>) -> Result<Batch, (Spooled, StoreError)> {
+fn batch(rows: Vec<Spooled>, limit: i64) -> Result<Batch, (Spooled, StoreError)> {
     let count = rows.len();
     let mut batch = Batch { rows: Vec::new(), notices: Vec::new(), more: false };
     for row in rows {
@@ -329,6 +341,6 @@ fn batch(rows: Vec<Spooled>) -> Result<Batch, (Spooled, StoreError)> {
             Err(_) => break,
         }
     }
-    batch.more = batch.rows.len() < count || i64::try_from(count) == Ok(ROWS);
+    batch.more = batch.rows.len() < count || i64::try_from(count) == Ok(limit);
     Ok(batch)
 }

@@ -126,13 +126,13 @@ impl Call {
     /// Access-Request.
     pub(super) async fn login(self, packet: &Packet<'_>) -> Result<(), Dropped> {
         let nas = decode::nas(packet, self.peer.router.id, self.source);
-        self.check_signature(packet, nas)?;
+        self.check_signature(packet, &nas)?;
         let Some(in_flight) = self.first().await? else { return Ok(()) };
         if let Some(message) = eap::join(packet).map_err(Dropped::BadEap)? {
             return in_flight.eap(packet, &message).await;
         }
         let call = &in_flight.call;
-        let read = decode::access(packet, &call.peer.secret, &call.arrival()).map_err(Dropped::Undecodable)?;
+        let read = decode::access(packet, &call.peer.secret, nas, &call.arrival()).map_err(Dropped::Undecodable)?;
         let Access { request, flaw: None } = read else { return in_flight.refuse(read).await };
         let gate = &call.server.gate;
         if let Some(answer) = gate.access_now(&request, &call.peer.router) {
@@ -145,14 +145,14 @@ impl Call {
     }
 
     /// Whether the request may come with the signature that it has, or has not (`design` §3.2).
-    fn check_signature(&self, packet: &Packet<'_>, nas: NasKey) -> Result<(), Dropped> {
+    fn check_signature(&self, packet: &Packet<'_>, nas: &NasKey) -> Result<(), Dropped> {
         let demand = self.peer.router.message_authenticator;
-        let signs = self.server.gate.directory().routers().signs(&nas);
+        let signs = self.server.gate.directory().routers().signs(nas);
         let has = |kind| packet.first(kind).is_some();
         match (signature(packet, &self.peer)?, demand, signs) {
             (Signature::Present, _, Signs::Seen) => Ok(()),
             (Signature::Present, _, Signs::NotYet) => {
-                self.learn(nas);
+                self.learn(nas.clone());
                 Ok(())
             }
             (Signature::Absent, ..) if has(AttributeType::EAP_MESSAGE) => Err(Dropped::MissingMessageAuthenticator),

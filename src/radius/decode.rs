@@ -96,14 +96,19 @@ fn identifier(packet: &Packet<'_>) -> String {
 ///
 /// # Errors
 /// Its User-Name is none.
-pub(super) fn access(packet: &Packet<'_>, secret: &SharedSecret, arrival: &Arrival) -> Result<Access, Undecodable> {
+pub(super) fn access(
+    packet: &Packet<'_>,
+    secret: &SharedSecret,
+    nas: NasKey,
+    arrival: &Arrival,
+) -> Result<Access, Undecodable> {
     let user_name = user_name(packet)?;
     let (proof, flaw) = match proof::read(packet, secret) {
         Ok(proof) => (proof, None),
         Err(flaw) => (None, Some(flaw)),
     };
     let request = Request {
-        nas: nas(packet, arrival.router, arrival.source),
+        nas,
         user_name,
         proof,
         service: service(packet),
@@ -236,7 +241,9 @@ mod tests {
         builder.push(AttributeType::USER_NAME, b"ann").unwrap();
         fill(&mut builder);
         let bytes = sign::sign_request(builder, &AUTHENTICATOR, &secret());
-        access(&Packet::parse(&bytes).unwrap(), &secret(), &arrival()).unwrap().request
+        let packet = Packet::parse(&bytes).unwrap();
+        let nas = nas(&packet, arrival().router, arrival().source);
+        access(&packet, &secret(), nas, &arrival()).unwrap().request
     }
 
     fn notice_of(fill: impl FnOnce(&mut PacketBuilder)) -> Result<Notice, Undecodable> {
@@ -289,7 +296,9 @@ mod tests {
             let mut builder = PacketBuilder::new(Code::ACCESS_REQUEST, 1, Opening::Bare);
             builder.push(AttributeType::USER_NAME, name).unwrap();
             let bytes = sign::sign_request(builder, &AUTHENTICATOR, &secret());
-            let read = access(&Packet::parse(&bytes).unwrap(), &secret(), &arrival());
+            let packet = Packet::parse(&bytes).unwrap();
+            let nas = nas(&packet, arrival().router, arrival().source);
+            let read = access(&packet, &secret(), nas, &arrival());
             assert_eq!(read, Err(wrong));
         }
         let request = access_of(|packet| {

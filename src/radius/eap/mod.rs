@@ -57,7 +57,8 @@ impl InFlight {
     pub(super) async fn eap(self, packet: &Packet<'_>, message: &[u8]) -> Result<(), Dropped> {
         let call = &self.call;
         let server = call.server.clone();
-        let read = decode::access(packet, &call.peer.secret, &call.arrival()).map_err(Dropped::Undecodable)?;
+        let nas = decode::nas(packet, call.peer.router.id, call.source);
+        let read = decode::access(packet, &call.peer.secret, nas, &call.arrival()).map_err(Dropped::Undecodable)?;
         let Access { request, flaw } = read;
         let challenge = server.gate.entropy().bytes();
         let mut round = Round { turn: None, in_flight: self, request };
