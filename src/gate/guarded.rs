@@ -123,6 +123,7 @@ impl Gate {
             Alarm::OfCaller => {}
         }
         self.commit(tx, Ended::default()).await?;
+        self.guesses.note_stored([locked.guesser.clone()]);
         Ok(())
     }
 
@@ -173,10 +174,17 @@ impl Gate {
     /// # Errors
     /// The database does not answer: what is known holds on.
     pub(super) async fn read_locks(&self) -> Result<(), StoreError> {
-        let locks = self.reader().guess_locks(self.now()).await?;
+        let stored = self.guesses.take_stored();
+        let locks = match self.reader().guess_locks(self.now()).await {
+            Ok(locks) => locks,
+            Err(error) => {
+                self.guesses.note_stored(stored);
+                return Err(error);
+            }
+        };
         let known: HashMap<Guesser, Timestamp> =
             locks.iter().filter_map(|lock| Some((guesser(lock)?, lock.until))).collect();
-        self.guesses.follow(known);
+        self.guesses.follow(&stored, known);
         Ok(())
     }
 

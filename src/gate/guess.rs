@@ -95,13 +95,20 @@ pub(super) enum Counted {
 pub(super) struct Guesses {
     windows: Cache<Guesser, Arc<Mutex<Window>>>,
     shared: ArcSwap<HashMap<Guesser, Timestamp>>,
+    /// Locks that this instance has written since the database's were read: they may be lifted before they are read.
+    stored: Mutex<Vec<Guesser>>,
     /// Up to when, in milliseconds, somebody may be locked by what was counted here.
     counted_until: AtomicI64,
 }
 
 impl Default for Guesses {
     fn default() -> Self {
-        Self { windows: Cache::new(COUNTED), shared: ArcSwap::default(), counted_until: AtomicI64::new(i64::MIN) }
+        Self {
+            windows: Cache::new(COUNTED),
+            shared: ArcSwap::default(),
+            stored: Mutex::default(),
+            counted_until: AtomicI64::new(i64::MIN),
+        }
     }
 }
 
@@ -146,11 +153,22 @@ impl Guesses {
         Counted::Locked(window.wrong)
     }
 
-    /// The locks as the database has them now; who stands there no more begins anew here, too.
-    pub(super) fn follow(&self, locks: HashMap<Guesser, Timestamp>) {
+    /// The database has the lock now.
+    pub(super) fn note_stored(&self, guessers: impl IntoIterator<Item = Guesser>) {
+        self.stored.lock().unwrap_or_else(PoisonError::into_inner).extend(guessers);
+    }
+
+    /// The locks that were written since this was asked last; what is read of the database after it has them, or they are
+    /// lifted.
+    pub(super) fn take_stored(&self) -> Vec<Guesser> {
+        std::mem::take(&mut *self.stored.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The locks as the database has them now; who stood there, or was `stored` there, and does no more begins anew here, too.
+    pub(super) fn follow(&self, stored: &[Guesser], locks: HashMap<Guesser, Timestamp>) {
         let locks = Arc::new(locks);
         let before = self.shared.swap(locks.clone());
-        for lifted in before.keys().filter(|guesser| !locks.contains_key(*guesser)) {
+        for lifted in before.keys().chain(stored).filter(|guesser| !locks.contains_key(*guesser)) {
             self.windows.invalidate(lifted);
         }
     }
@@ -173,15 +191,28 @@ mod tests {
     }
 
     #[test]
+    fn a_lock_that_was_lifted_before_it_was_read_is_lifted_here() {
+        let guesses = Guesses::default();
+        guesses.add(&ann(), 1, at(0));
+        guesses.follow(&[], HashMap::new());
+        assert!(guesses.is_locked(&ann(), at(1)), "the database does not have it yet");
+        guesses.note_stored([ann()]);
+        let stored = guesses.take_stored();
+        guesses.follow(&stored, HashMap::new());
+        assert!(!guesses.is_locked(&ann(), at(1)));
+        assert!(guesses.take_stored().is_empty());
+    }
+
+    #[test]
     fn it_is_quiet_while_nobody_can_be_locked() {
         let guesses = Guesses::default();
         assert!(guesses.is_quiet(at(0)));
         guesses.add(&ann(), 1, at(0));
         assert!(guesses.is_locked(&ann(), at(599)) && !guesses.is_quiet(at(599)));
         assert!(!guesses.is_locked(&ann(), at(600)) && guesses.is_quiet(at(600)));
-        guesses.follow(HashMap::from([(ann(), at(900))]));
+        guesses.follow(&[], HashMap::from([(ann(), at(900))]));
         assert!(!guesses.is_quiet(at(700)), "by the lock of another instance");
-        guesses.follow(HashMap::new());
+        guesses.follow(&[], HashMap::new());
         assert!(guesses.is_quiet(at(700)));
     }
 
@@ -209,13 +240,13 @@ mod tests {
     fn a_lock_that_was_lifted_anywhere_is_lifted_here() {
         let guesses = Guesses::default();
         guesses.add(&ann(), 1, at(0));
-        guesses.follow(HashMap::from([(ann(), at(600))]));
+        guesses.follow(&[], HashMap::from([(ann(), at(600))]));
         assert!(guesses.is_locked(&ann(), at(1)));
-        guesses.follow(HashMap::new());
+        guesses.follow(&[], HashMap::new());
         assert!(!guesses.is_locked(&ann(), at(1)));
         assert_eq!(guesses.wait(&ann(), at(1)), Duration::ZERO, "counted anew");
         // One of another instance holds here.
-        guesses.follow(HashMap::from([(ann(), at(600))]));
+        guesses.follow(&[], HashMap::from([(ann(), at(600))]));
         assert!(guesses.is_locked(&ann(), at(599)) && !guesses.is_locked(&ann(), at(600)));
     }
 
