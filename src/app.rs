@@ -68,6 +68,9 @@ impl App {
     /// As [`run`].
     pub async fn start(config: &Config, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>) -> anyhow::Result<App> {
         let store = open_store(config, clock.as_ref(), entropy.clone()).await?;
+        let beside =
+            || format!("{}: the file beside it, with -spool behind its name, cannot be opened", config.database.url);
+        store.open_for_records().await.with_context(beside)?;
         let highest = store.reader().mark("clock").await?.unwrap_or(0);
         let clock: Arc<dyn Clock> = Arc::new(HeldClock::new(clock, crate::clock::Timestamp::from_millis(highest)));
         let gate = Gate::open(store, clock, entropy.clone()).await?;

@@ -29,7 +29,7 @@
 //!   Over RadSec a connection takes the place of the socket (`radius::radsec`): the router is its certificate, and from there on
 //!   the way is the same.
 //!   Where a home server knows the password: `radius::forward` and `radius::home` ask it, then [`gate::Gate::access_forwarded`].
-//! * An **Accounting-Request** goes by the same first steps to [`gate::Gate::report`], and is answered when it is on disk: booked by
+//! * An **Accounting-Request** goes by the same first steps to [`gate::Gate::report_then`], and is answered when it is on disk: booked by
 //!   `gate::bookkeeper`, or, when many come, put down as it came (`gate::spool`) and booked from there, many at once.
 //! * **Telegram answer**: [`telegram::Poller`] → [`gate::ports::Updates::handle`]: one transaction with the update's id →
 //!   `gate::update` → `gate::answer` → [`domain::session::Session::apply`] → the outbox edits the message ([`telegram::Sender`] delivers).

@@ -186,7 +186,9 @@ mod tests {
     use crate::clock::Clock;
     use crate::domain::connection::{Record, Report};
     use crate::domain::id::RouterId;
+    use crate::gate::bookkeeper::Remembered;
     use crate::gate::fixture::{NOW, Site, started};
+    use crate::gate::spool::AT_ONCE;
 
     /// More than are booked before they are acknowledged, and more than one row of the spool takes.
     const MANY: usize = GROUP + FEW + 1;
@@ -273,6 +275,21 @@ mod tests {
         assert!(site.gate.spool.is_empty(), "what is not there is not waited for");
         site.report(site.told(Report::Start, MANY)).await.unwrap();
         assert_eq!(site.open().await, 1);
+    }
+
+    #[tokio::test]
+    async fn what_is_too_much_for_one_transaction_waits_for_the_next() {
+        let site = Site::new().await;
+        for group in 0..=AT_ONCE / GROUP {
+            let told = (0..GROUP).map(|number| site.told(Report::Start, group * GROUP + number));
+            let queued = |record| Queued { notice: Notice::Connection(Box::new(record)), then: Box::new(|| {}) };
+            site.gate.put_down(told.map(queued).collect()).await;
+        }
+        let mut remembered = Remembered::default();
+        site.gate.book_ripe(&mut remembered).await;
+        assert_eq!((site.open().await, site.gate.spool.records()), (AT_ONCE as i64, GROUP));
+        site.gate.book_ripe(&mut remembered).await;
+        assert_eq!((site.open().await, site.gate.spool.records()), ((AT_ONCE + GROUP) as i64, 0));
     }
 
     #[tokio::test]

@@ -446,7 +446,7 @@ impl Gate {
     /// A transaction was committed: forget what it changed, and wake whoever has something to do.
     fn after(&self, committed: &Committed) {
         self.directory.forget(committed);
-        if committed.changes.iter().any(|change| matches!(change.noun, Noun::Work | Noun::Setting)) {
+        if committed.changes.iter().any(|change| matches!(change.noun, Noun::Account | Noun::Work | Noun::Setting)) {
             self.wake_workers();
         }
         if committed.changes.iter().any(|change| change.noun == Noun::Router) {

@@ -24,7 +24,7 @@ pub(super) const OLDEST: Duration = Duration::from_secs(10);
 /// How long records are let gather before they are booked.
 const RIPE: Duration = Duration::from_millis(50);
 /// Records that are booked in one transaction, and rows that are read for it at most: on SQLite nobody else writes meanwhile.
-const AT_ONCE: usize = 4_096;
+pub(super) const AT_ONCE: usize = 4_096;
 const ROWS: i64 = 64;
 /// How often it is looked for what an instance left that is gone.
 const EVERY: Duration = Duration::from_secs(5);
@@ -207,8 +207,11 @@ impl Gate {
     /// Books the oldest of what is spooled.
     pub(super) async fn book_ripe(&self, remembered: &mut Remembered) {
         match self.book_spooled(remembered).await {
-            // What more there is does not wait until it is ripe.
-            Ok(more) => self.spool.waiting().looked_at = if more { None } else { Some(Instant::now()) },
+            // Of what this instance put down it is known when it is ripe; what more there is does not wait.
+            Ok(more) => {
+                let mut waiting = self.spool.waiting();
+                waiting.looked_at = if more && waiting.rows.is_empty() { None } else { Some(Instant::now()) };
+            }
             Err(error) => {
                 tracing::warn!(%error, "accounting records wait to be booked; trying again");
                 tokio::time::sleep(PAUSE).await;
@@ -247,8 +250,7 @@ impl Gate {
             rows.extend(known);
         }
         self.taken(&rows);
-        // Of what this instance put down it is known when it is ripe.
-        Ok(more && limit == ROWS)
+        Ok(more)
     }
 
     async fn book_rows(

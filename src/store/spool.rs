@@ -113,6 +113,14 @@ pub(super) fn written<'n>(notices: impl Iterator<Item = &'n Notice>) -> Result<(
 }
 
 impl Store {
+    /// Opens what records are put down in, so that a file that cannot be written is told of at the start.
+    ///
+    /// # Errors
+    /// The file beside the database cannot be opened.
+    pub async fn open_for_records(&self) -> Result<()> {
+        self.spool_file().await.map(drop)
+    }
+
     /// Puts notices down as they came; they are on disk when this returns.
     ///
     /// # Errors

@@ -4,7 +4,6 @@
 //! between the two loses nothing and books nothing twice.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::{AnyConnection, SqlSafeStr};
@@ -20,8 +19,6 @@ use crate::domain::connection::Notice;
 /// The file; all that it is asked for takes turns.
 pub(super) struct SpoolFile {
     sql: Mutex<AnyConnection>,
-    /// The number that was given last.
-    last: AtomicI64,
 }
 
 /// The URL of the file beside a database: its name with `-spool` behind it.
@@ -50,11 +47,16 @@ impl Store {
         let migration = Migration::new(1, "first".into(), MigrationType::Simple, first, false);
         Migrator::with_migrations(vec![migration]).run(&pool).await?;
         let mut sql = pool.acquire().await?.detach();
-        let row = sqlx::query("select coalesce(max(id), 0) as id from spool").fetch_one(&mut sql).await?;
-        let last = Fields::of("spool", &row).int("id")?;
-        // A number is given once, whatever became of the file.
+        // A number is given once, whatever became of the file: what is booked up to it would be taken for booked.
         let booked = self.reader.mark(BOOKED).await?.unwrap_or(0);
-        Ok(Arc::new(SpoolFile { sql: Mutex::new(sql), last: AtomicI64::new(last.max(booked)) }))
+        for statement in [
+            "insert into sqlite_sequence (name, seq) select 'spool', $1
+             where not exists (select 1 from sqlite_sequence where name = 'spool')",
+            "update sqlite_sequence set seq = max(seq, $1) where name = 'spool'",
+        ] {
+            sqlx::query(statement).bind(booked).execute(&mut sql).await?;
+        }
+        Ok(Arc::new(SpoolFile { sql: Mutex::new(sql) }))
     }
 }
 
@@ -63,15 +65,15 @@ impl SpoolFile {
     pub(super) async fn put(&self, notices: impl Iterator<Item = &Notice>, now: Timestamp) -> Result<Place> {
         let (format, records) = written(notices)?;
         let mut sql = self.sql.lock().await;
-        let number = self.last.fetch_add(1, Ordering::Relaxed) + 1;
-        sqlx::query("insert into spool (id, at, format, records) values ($1, $2, $3, $4)")
-            .bind(number)
+        // All rows, though it is one: only then is the statement at its end, and so committed.
+        let rows = sqlx::query("insert into spool (at, format, records) values ($1, $2, $3) returning id")
             .bind(now.millis())
             .bind(format)
             .bind(records)
-            .execute(&mut *sql)
+            .fetch_all(&mut *sql)
             .await?;
-        Ok(Place::File(number))
+        let row = rows.first().ok_or(sqlx::Error::RowNotFound)?;
+        Fields::of("spool", row).int("id").map(Place::File)
     }
 
     /// The oldest rows behind a number.

@@ -165,3 +165,13 @@ on_both! {
         assert_eq!(found(&later).await, [(third, notices())]);
     }
 }
+
+#[tokio::test]
+async fn a_file_beside_the_database_that_cannot_be_opened_is_told_at_the_start() {
+    let story = Story::on_sqlite().await;
+    let file = format!("{}-spool", story.url.strip_prefix("sqlite:").unwrap());
+    std::fs::create_dir(&file).unwrap();
+    assert!(story.store.open_for_records().await.is_err());
+    std::fs::remove_dir(&file).unwrap();
+    story.store.open_for_records().await.unwrap();
+}
