@@ -225,7 +225,8 @@ impl Tx {
     pub async fn hasten_orders(&mut self, router: RouterId, now: Timestamp) -> Result<()> {
         sqlx::query(
             "update orders set due_at = $1 where due_at is not null and due_at > $1
-             and connection_id in (select id from connections where router_id = $2 and ended_at is null)",
+             and exists (select 1 from connections c where c.id = orders.connection_id and c.router_id = $2
+             and c.ended_at is null)",
         )
         .bind(now.millis())
         .bind(router.0)
@@ -264,6 +265,15 @@ impl Whose {
     }
 }
 
+/// Asked for each order, not with `in`: for that SQLite would first read every connection that the router ever had.
+fn due_of_router() -> String {
+    format!(
+        "select {COLUMNS} from orders where due_at is not null and due_at <= $1
+         and exists (select 1 from connections c where c.id = orders.connection_id and c.router_id = $2)
+         order by due_at, id limit $3"
+    )
+}
+
 impl Reader {
     /// The routers on which an order is to be tried at `now`, the one that waits longest first.
     ///
@@ -286,11 +296,7 @@ impl Reader {
     /// # Errors
     /// The database does not answer.
     pub async fn due_orders(&self, router: RouterId, now: Timestamp, limit: i64) -> Result<Vec<Order>> {
-        let sql = format!(
-            "select {COLUMNS} from orders where due_at is not null and due_at <= $1
-             and connection_id in (select id from connections where router_id = $2) order by due_at, id limit $3"
-        );
-        let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
+        let rows = sqlx::query(sqlx::AssertSqlSafe(due_of_router()))
             .bind(now.millis())
             .bind(router.0)
             .bind(limit)
@@ -323,5 +329,32 @@ impl Reader {
         let rows =
             sqlx::query(sqlx::AssertSqlSafe(sql)).bind(LIST_ROWS).fetch_all(&mut *self.connection().await?).await?;
         Ok(readable(&rows, read))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use sqlx::{AssertSqlSafe, Row};
+
+    use super::*;
+    use crate::crypto::seal::{Keyring, MasterKey};
+    use crate::entropy::SystemEntropy;
+    use crate::store::Store;
+
+    #[tokio::test]
+    async fn for_what_is_due_on_a_router_its_connections_of_years_are_not_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite:{}", folder.path().join("radgram.db").display());
+        let ring = Keyring::new(MasterKey::new([7; 32]));
+        let store = Store::open(&url, ring, Arc::new(SystemEntropy), Timestamp::from_millis(0)).await.unwrap();
+        let explained = AssertSqlSafe(format!("explain query plan {}", due_of_router()));
+        let mut sql = store.reader().connection().await.unwrap();
+        let rows = sqlx::query(explained).bind(0_i64).bind(1_i64).bind(1_i64).fetch_all(&mut *sql).await.unwrap();
+        let steps: Vec<String> = rows.iter().map(|row| row.get("detail")).collect();
+        // Orders by when they are due, and for each its connection by its id.
+        assert!(steps[0].contains("orders_due") && steps[1].starts_with("SEARCH c "), "{steps:?}");
+        assert!(steps.iter().all(|step| step.starts_with("SEARCH ")), "{steps:?}");
     }
 }
