@@ -35,17 +35,17 @@ static KNOWN: Written = LazyLock::new(|| {
 
 static OPEN: Written = LazyLock::new(|| {
     Rows::new(
-        // An account or a session that is gone by now is none. Joined: PostgreSQL plans a subquery in each row by itself.
+        // An account that is gone by now is none. Joined: PostgreSQL plans a subquery in each row by itself.
         "with told (place, nas_id, router_id, acct_session_id, user_name, account_id, session_id, station, nas_ip, framed_ip,
          authentic, classed, started_at, seen_at, seconds, input_octets, output_octets, input_packets, output_packets, fresh,
          ended_at, cause, via) as (values {rows})
          insert into connections (nas_id, router_id, acct_session_id, user_name, account_id, session_id, station, nas_ip,
          framed_ip, authentic, classed, started_at, seen_at, seconds, input_octets, output_octets, input_packets,
          output_packets, fresh, ended_at, cause, via)
-         select t.nas_id, t.router_id, t.acct_session_id, t.user_name, a.id, s.id, t.station, t.nas_ip, t.framed_ip,
+         select t.nas_id, t.router_id, t.acct_session_id, t.user_name, a.id, t.session_id, t.station, t.nas_ip, t.framed_ip,
          t.authentic, t.classed, t.started_at, t.seen_at, t.seconds, t.input_octets, t.output_octets, t.input_packets,
          t.output_packets, t.fresh, t.ended_at, t.cause, t.via
-         from told t left join accounts a on a.id = t.account_id left join sessions s on s.id = t.session_id
+         from told t left join accounts a on a.id = t.account_id
          order by t.place",
         "(?, ?, ?, ?, ?, cast(? as bigint), cast(? as bigint), cast(? as text), cast(? as text), cast(? as text), ?, ?, ?, ?,
           ?, ?, ?, ?, ?, cast(? as bigint), cast(? as bigint), cast(? as text), ?)",

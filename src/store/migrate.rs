@@ -86,6 +86,12 @@ const STEPS: &[Step] = &[
         sqlite: include_str!("../../migrations/sqlite/0013_ended.sql"),
         postgres: include_str!("../../migrations/postgres/0013_ended.sql"),
     },
+    Step {
+        version: 14,
+        name: "fewer_keys",
+        sqlite: include_str!("../../migrations/sqlite/0014_fewer_keys.sql"),
+        postgres: include_str!("../../migrations/postgres/0014_fewer_keys.sql"),
+    },
 ];
 
 const CHECK: &[u8] = b"radgram";

@@ -89,6 +89,26 @@ impl<'a> Books<'a> {
 }
 
 on_both! {
+    async fn a_connection_outlives_its_session_and_goes_with_its_router(story: Story) {
+        let books = Books::of(story).await;
+        let session = story.session_row(books.session).await;
+        let ended = Session { state: State::Ended { reason: EndReason::ByOperator, at: at(10) }, ..session };
+        let mut tx = story.tx().await;
+        tx.save_session(&ended, at(10), at(10)).await.unwrap();
+        assert_eq!(tx.prune_sessions(at(11)).await.unwrap(), 1);
+        tx.commit(at(11)).await.unwrap();
+        // Its Start and Stop come late: what they tell is kept, with the number of a session that is no other's.
+        books.books(Report::Start, at(20), 15).await;
+        let row = books.row().await;
+        assert_eq!((row.account, row.session), (Some(books.account), Some(books.session)));
+        let mut tx = story.tx().await;
+        tx.delete_router(books.router).await.unwrap();
+        tx.commit(at(30)).await.unwrap();
+        assert_eq!(books.rows().await, []);
+    }
+}
+
+on_both! {
     async fn a_start_opens_and_its_duplicate_changes_nothing(story: Story) {
         let books = Books::of(story).await;
         books.books(Report::Start, at(10), 0).await;
