@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -65,7 +66,10 @@ impl Gate {
         // One group waits for the one that is being booked.
         let (few, direct) = mpsc::channel(1);
         tracker.spawn(self.clone().take_records(few, cancel.clone()));
-        tracker.spawn(self.clone().keep_books(direct, cancel.clone()));
+        // A thread of its own: among the tasks that receive, each of its hundred statements would wait for its turn, and in a
+        // flood routers for all of them.
+        let (runtime, books) = (Handle::current(), self.clone().keep_books(direct, cancel.clone()));
+        tracker.spawn_blocking(move || runtime.block_on(books));
     }
 
     async fn take_records(self: Arc<Self>, few: mpsc::Sender<Vec<Queued>>, cancel: CancellationToken) {
