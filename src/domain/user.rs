@@ -35,6 +35,9 @@ pub enum UserState {
 }
 
 impl UserState {
+    /// Every one.
+    pub const ALL: [UserState; 4] = [Self::Pending, Self::Approved, Self::Rejected, Self::Blocked];
+
     /// The word in SQL, URLs and logs.
     pub const fn word(self) -> &'static str {
         match self {
@@ -47,7 +50,7 @@ impl UserState {
 
     /// From the word.
     pub fn from_word(word: &str) -> Option<Self> {
-        [Self::Pending, Self::Approved, Self::Rejected, Self::Blocked].into_iter().find(|state| state.word() == word)
+        Self::ALL.into_iter().find(|state| state.word() == word)
     }
 
     /// What `step` makes of this state; `None` where the step does not apply.

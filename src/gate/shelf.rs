@@ -2,8 +2,13 @@
 //!
 //! Of our own, since it must be exact: what is dropped is gone for whoever asks next, and whether somebody still holds what
 //! lies here is asked with each log-in. A lock is held for a look into a table, and there are several, by name and by id.
+//!
+//! A name is kept once, in its account; the table of names has its hash. Where two names have one, the account that was put
+//! here last is found by it, and the other one is read again at each log-in.
 
+use std::collections::hash_map::RandomState;
 use std::collections::{HashMap, VecDeque};
+use std::hash::BuildHasher;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -31,8 +36,9 @@ pub(super) enum Looked {
 
 /// Accounts by name and by id; above a number those that were put here first leave.
 pub(super) struct Shelf {
-    names: Vec<Mutex<HashMap<Arc<str>, AccountId>>>,
+    names: Vec<Mutex<HashMap<NameHash, AccountId>>>,
     parts: Vec<Mutex<Part>>,
+    hashes: RandomState,
     most: usize,
     stamps: AtomicU64,
 }
@@ -45,9 +51,12 @@ struct Part {
     whole: usize,
 }
 
+/// By a key of this process: nobody can choose names that share one.
+type NameHash = u64;
+
 /// The place of an account stays when it is dropped: most come back at once.
 struct Place {
-    name: Arc<str>,
+    name: NameHash,
     kept: Kept,
 }
 
@@ -115,7 +124,7 @@ impl Part {
         place.kept = kept;
     }
 
-    fn remove(&mut self, id: AccountId) -> Option<Arc<str>> {
+    fn remove(&mut self, id: AccountId) -> Option<NameHash> {
         let place = self.places.remove(&id)?;
         self.whole -= usize::from(place.kept.is_whole());
         Some(place.name)
@@ -127,7 +136,7 @@ impl Shelf {
     pub(super) fn new(most: usize) -> Self {
         let names = (0..PARTS).map(|_| Mutex::default()).collect();
         let parts = (0..PARTS).map(|_| Mutex::default()).collect();
-        Self { names, parts, most: most.div_ceil(PARTS), stamps: AtomicU64::new(0) }
+        Self { names, parts, hashes: RandomState::new(), most: most.div_ceil(PARTS), stamps: AtomicU64::new(0) }
     }
 
     /// A number that nothing else read has.
@@ -137,10 +146,11 @@ impl Shelf {
 
     /// The account of this folded name.
     pub(super) fn find(&self, name: &str) -> Looked {
-        let Some(id) = self.names(name).get(name).copied() else { return Looked::Never };
-        let part = self.part(id);
+        let hash = self.hash(name);
+        let Some(id) = self.names(hash).get(&hash).copied() else { return Looked::Never };
+        let known = self.part(id).places.get(&id).and_then(|place| place.kept.known());
         // It may be called otherwise by now.
-        match part.places.get(&id).filter(|place| *place.name == *name).and_then(|place| place.kept.known()) {
+        match known.filter(|known| known.entry.name_key == name) {
             Some(known) => Looked::Here(known),
             None => Looked::Gone,
         }
@@ -149,36 +159,31 @@ impl Shelf {
     /// Puts an account in its place.
     pub(super) fn put(&self, known: Arc<Known>) {
         let id = known.entry.account.id;
-        let (name, left) = self.put_in_place(id, known);
-        left.iter().for_each(|(name, id)| self.forget_name(name, *id));
-        self.names(&name).insert(name, id);
+        let name = self.hash(&known.entry.name_key);
+        let left = self.put_in_place(id, name, known);
+        left.iter().for_each(|(name, id)| self.forget_name(*name, *id));
+        self.names(name).insert(name, id);
     }
 
-    /// Gives its name, and the names that lead nowhere any more with the accounts that had them.
-    fn put_in_place(&self, id: AccountId, known: Arc<Known>) -> (Arc<str>, Vec<(Arc<str>, AccountId)>) {
+    /// Gives the names that lead nowhere any more with the accounts that had them.
+    fn put_in_place(&self, id: AccountId, name: NameHash, known: Arc<Known>) -> Vec<(NameHash, AccountId)> {
         let mut part = self.part(id);
         let mut left = Vec::new();
-        let name: Arc<str> = match part.places.get_mut(&id) {
-            Some(place) if *place.name == *known.entry.name_key => place.name.clone(),
-            Some(place) => {
-                let name: Arc<str> = known.entry.name_key.as_str().into();
-                left.push((std::mem::replace(&mut place.name, name.clone()), id));
-                name
-            }
+        match part.places.get_mut(&id) {
+            Some(place) if place.name == name => {}
+            Some(place) => left.push((std::mem::replace(&mut place.name, name), id)),
             None => {
-                let name: Arc<str> = known.entry.name_key.as_str().into();
-                part.places.insert(id, Place { name: name.clone(), kept: Kept::No });
+                part.places.insert(id, Place { name, kept: Kept::No });
                 part.order.push_back(id);
-                name
             }
-        };
+        }
         let kept = part.keep(known);
         part.set(id, kept);
         while part.order.len() > self.most {
             let Some(oldest) = part.order.pop_front() else { break };
             left.extend(part.remove(oldest).map(|name| (name, oldest)));
         }
-        (name, left)
+        left
     }
 
     /// The account has to be read again, unless the change of this number is in what lies here: what this instance has
@@ -199,7 +204,7 @@ impl Shelf {
             part.remove(id)
         };
         if let Some(name) = name {
-            self.forget_name(&name, id);
+            self.forget_name(name, id);
         }
     }
 
@@ -219,16 +224,19 @@ impl Shelf {
     }
 
     /// Unless another account has the name by now.
-    fn forget_name(&self, name: &str, id: AccountId) {
+    fn forget_name(&self, name: NameHash, id: AccountId) {
         let mut names = self.names(name);
-        if names.get(name) == Some(&id) {
-            names.remove(name);
+        if names.get(&name) == Some(&id) {
+            names.remove(&name);
         }
     }
 
-    fn names(&self, name: &str) -> MutexGuard<'_, HashMap<Arc<str>, AccountId>> {
-        let sum = name.bytes().fold(0_usize, |sum, byte| sum.wrapping_add(usize::from(byte)));
-        self.names[sum % PARTS].lock().unwrap_or_else(PoisonError::into_inner)
+    fn hash(&self, name: &str) -> NameHash {
+        self.hashes.hash_one(name)
+    }
+
+    fn names(&self, name: NameHash) -> MutexGuard<'_, HashMap<NameHash, AccountId>> {
+        self.names[name as usize % PARTS].lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn part(&self, id: AccountId) -> MutexGuard<'_, Part> {

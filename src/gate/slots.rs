@@ -3,21 +3,38 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use super::packed::PackedSlots;
 use crate::clock::Timestamp;
 use crate::domain::access::{SLOT, Slot};
 use crate::domain::id::{AccountId, SessionId};
 
 /// Slots of one account; above it the oldest is forgotten. Only an account without a limit of connections has that many, and
-/// a slot is 200 octets that are looked through at each of its dials.
+/// all are looked through at each of its dials.
 const PER_ACCOUNT: usize = 256;
 /// Parts, each behind a lock of its own: log-ins of different accounts seldom wait for each other.
 const PARTS: usize = 16;
 
-type Part = HashMap<AccountId, Vec<Slot>>;
+/// The accounts that have some.
+#[derive(Default)]
+struct Part(HashMap<AccountId, PackedSlots>);
 
 /// The slots of every account that has some.
 #[derive(Default)]
 pub(super) struct Slots([Mutex<Part>; PARTS]);
+
+impl Part {
+    fn of(&self, account: AccountId) -> Vec<Slot> {
+        self.0.get(&account).map(PackedSlots::open).unwrap_or_default()
+    }
+
+    fn put(&mut self, account: AccountId, slots: &[Slot]) {
+        if slots.is_empty() {
+            self.0.remove(&account);
+        } else {
+            self.0.insert(account, PackedSlots::of(slots));
+        }
+    }
+}
 
 impl Slots {
     fn lock(&self, account: AccountId) -> MutexGuard<'_, Part> {
@@ -34,20 +51,16 @@ impl Slots {
         decide: impl FnOnce(&[Slot]) -> (T, Option<Slot>),
     ) -> T {
         let mut all = self.lock(account);
-        let slots = all.entry(account).or_default();
+        let mut slots = all.of(account);
         slots.retain(|slot| now < slot.at + SLOT);
-        let (decision, taken) = decide(slots);
+        let (decision, taken) = decide(&slots);
         if let Some(taken) = taken {
             slots.retain(|slot| taken.place.is_none() || slot.place != taken.place);
             if slots.len() >= PER_ACCOUNT {
                 slots.remove(0);
             }
-            // Most accounts have one at a time, and a large site many accounts.
-            slots.reserve_exact(1);
             slots.push(taken);
-        }
-        if slots.is_empty() {
-            all.remove(&account);
+            all.put(account, &slots);
         }
         decision
     }
@@ -55,21 +68,21 @@ impl Slots {
     /// The Start came: its slot is free.
     pub(super) fn release(&self, account: AccountId, acct_session_id: &str) {
         let mut all = self.lock(account);
-        if let Some(slots) = all.get_mut(&account) {
-            slots.retain(|slot| slot.acct_session_id.as_deref() != Some(acct_session_id));
-            if slots.is_empty() {
-                all.remove(&account);
-            }
+        let mut slots = all.of(account);
+        let count = slots.len();
+        slots.retain(|slot| slot.acct_session_id.as_deref() != Some(acct_session_id));
+        if slots.len() < count {
+            all.put(account, &slots);
         }
     }
 
     /// Takes away the slots that speak of a session; they are to be disconnected.
     pub(super) fn drain(&self, account: AccountId, session: SessionId) -> Vec<Slot> {
         let mut all = self.lock(account);
-        let Some(slots) = all.remove(&account) else { return Vec::new() };
-        let (drained, kept): (Vec<Slot>, Vec<Slot>) = slots.into_iter().partition(|slot| slot.session == Some(session));
-        if !kept.is_empty() {
-            all.insert(account, kept);
+        let (drained, kept): (Vec<Slot>, Vec<Slot>) =
+            all.of(account).into_iter().partition(|slot| slot.session == Some(session));
+        if !drained.is_empty() {
+            all.put(account, &kept);
         }
         drained
     }
@@ -77,10 +90,19 @@ impl Slots {
     /// Forgets slots that have run out.
     pub(super) fn sweep(&self, now: Timestamp) {
         for part in &self.0 {
-            part.lock().unwrap_or_else(PoisonError::into_inner).retain(|_, slots| {
+            let mut part = part.lock().unwrap_or_else(PoisonError::into_inner);
+            part.0.retain(|_, packed| {
+                let mut slots = packed.open();
+                let count = slots.len();
                 slots.retain(|slot| now < slot.at + SLOT);
+                if slots.len() < count {
+                    *packed = PackedSlots::of(&slots);
+                }
                 !slots.is_empty()
             });
+            // A flood of dials is over: what it took is given back.
+            let room = part.0.len() * 2;
+            part.0.shrink_to(room);
         }
     }
 }

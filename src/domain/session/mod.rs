@@ -61,6 +61,9 @@ pub enum Origin {
 }
 
 impl Origin {
+    /// Every one.
+    pub const ALL: [Origin; 3] = [Self::Request, Self::Knock, Self::Grant];
+
     /// The word in SQL.
     pub const fn word(self) -> &'static str {
         match self {
@@ -72,7 +75,7 @@ impl Origin {
 
     /// From the word.
     pub fn from_word(word: &str) -> Option<Self> {
-        [Self::Request, Self::Knock, Self::Grant].into_iter().find(|origin| origin.word() == word)
+        Self::ALL.into_iter().find(|origin| origin.word() == word)
     }
 }
 
@@ -167,6 +170,9 @@ pub enum Standing {
 }
 
 impl Standing {
+    /// Every one.
+    pub const ALL: [Standing; 3] = [Self::Admitted, Self::Confirmed, Self::Refused];
+
     /// The word in SQL.
     pub const fn word(self) -> &'static str {
         match self {
@@ -178,7 +184,7 @@ impl Standing {
 
     /// From the word.
     pub fn from_word(word: &str) -> Option<Self> {
-        [Self::Admitted, Self::Confirmed, Self::Refused].into_iter().find(|standing| standing.word() == word)
+        Self::ALL.into_iter().find(|standing| standing.word() == word)
     }
 }
 
