@@ -8,7 +8,7 @@ use radgram::cli::{Cli, Failure, run};
 
 /// A log-in makes dozens of small pieces and lets go of them: a sixth of its processor with the allocator of glibc.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 /// 0 done, 1 refused or failed with one line on standard error, 2 usage (clap's own).
 fn main() -> ExitCode {

@@ -10,8 +10,8 @@ use super::Backend;
 use super::error::Result;
 
 /// The numbers of rows that a statement is written out for; a group is cut into the largest that fit. The largest keeps
-/// the places of 25 columns below the 32,766 of SQLite.
-const SIZES: [usize; 5] = [128, 32, 8, 2, 1];
+/// the places of 25 columns far below the 32,766 of SQLite, which holds a prepared statement for each size in memory.
+const SIZES: [usize; 5] = [64, 16, 4, 2, 1];
 
 /// A statement whose `{rows}` stands for the rows, written for each of the [`SIZES`].
 pub(super) struct Rows {
@@ -116,7 +116,7 @@ mod tests {
         let items: Vec<usize> = (0..300).collect();
         let portions: Vec<&[usize]> = SAID.portions(Backend::Sqlite, &items).map(|(_, portion)| portion).collect();
         let sizes: Vec<usize> = portions.iter().map(|portion| portion.len()).collect();
-        assert_eq!(sizes, [128, 128, 32, 8, 2, 2]);
+        assert_eq!(sizes, [64, 64, 64, 64, 16, 16, 4, 4, 4]);
         assert_eq!(portions.concat(), items);
         assert_eq!(SAID.portions(Backend::Sqlite, &items[..0]).count(), 0);
     }
