@@ -1,10 +1,14 @@
 //! The program: parses the command line, runs it, and turns its end into an exit code.
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Parser;
 
 use radgram::cli::{Cli, Failure, run};
+
+/// How long threads are waited for that do not end by themselves: one may hang at a database that does not answer.
+const LEAVE: Duration = Duration::from_secs(1);
 
 /// A log-in makes dozens of small pieces and lets go of them: a sixth of its processor with the allocator of glibc.
 #[global_allocator]
@@ -17,7 +21,10 @@ fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return failed(&format!("the runtime cannot be started: {error}")),
     };
-    match runtime.block_on(run(cli)) {
+    let done = runtime.block_on(run(cli));
+    // What was to be ended in order has ended, or has had its time.
+    runtime.shutdown_timeout(LEAVE);
+    match done {
         Ok(()) | Err(Failure::NobodyReads) => ExitCode::SUCCESS,
         Err(Failure::Because(line)) => failed(&line),
     }

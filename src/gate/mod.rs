@@ -31,6 +31,7 @@ mod lifecycle;
 pub mod login;
 mod order;
 mod packed;
+mod packer;
 mod patience;
 mod person;
 mod policies;

@@ -1,15 +1,12 @@
 //! Accounts and slots packed for keeping: what the door needs of an account in some 200 octets, opened again at each
-//! log-in in less than a microsecond.
-//!
-//! Numbers are seven bits to an octet, texts have their length first, a choice is its place among all. What was
-//! packed here is read here alone, so there is no version; what cannot be read is as if it was not kept.
+//! log-in in less than a microsecond. What cannot be read is as if it was not kept.
 
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
-use crate::clock::Timestamp;
+use super::packer::{Packer, Unpacker};
 use crate::domain::access::Slot;
 use crate::domain::account::{Account, Holder, Lock, Source, Switch};
 use crate::domain::attribute::ReplyAttributes;
@@ -88,56 +85,10 @@ impl PackedSlots {
     }
 }
 
-struct Packer(Zeroizing<Vec<u8>>);
-
 impl Packer {
-    fn int(&mut self, number: i64) {
-        // The sign goes last, so that small numbers are short whatever their sign.
-        let mut left = (number.cast_unsigned() << 1) ^ (number >> 63).cast_unsigned();
-        while left >= 0x80 {
-            self.0.push(left as u8 | 0x80);
-            left >>= 7;
-        }
-        self.0.push(left as u8);
-    }
-
-    fn flag(&mut self, is: bool) {
-        self.0.push(u8::from(is));
-    }
-
-    fn bytes(&mut self, bytes: &[u8]) {
-        self.int(i64::try_from(bytes.len()).unwrap_or(i64::MAX));
-        self.0.extend_from_slice(bytes);
-    }
-
-    fn text(&mut self, text: &str) {
-        self.bytes(text.as_bytes());
-    }
-
-    fn time(&mut self, at: Timestamp) {
-        self.int(at.millis());
-    }
-
-    fn choice<T: PartialEq>(&mut self, all: &[T], chosen: T) {
-        // One that is not among all reads as nothing.
-        self.0.push(all.iter().position(|one| *one == chosen).map_or(u8::MAX, |place| place as u8));
-    }
-
     /// Mostly a name is its key.
     fn name_key(&mut self, key: &str, account: &Account) {
         self.maybe((key != account.name).then_some(key), Self::text);
-    }
-
-    fn maybe<T>(&mut self, value: Option<T>, pack: impl FnOnce(&mut Self, T)) {
-        self.flag(value.is_some());
-        if let Some(value) = value {
-            pack(self, value);
-        }
-    }
-
-    fn each<T>(&mut self, values: &[T], mut pack: impl FnMut(&mut Self, &T)) {
-        self.int(i64::try_from(values.len()).unwrap_or(i64::MAX));
-        values.iter().for_each(|value| pack(self, value));
     }
 
     fn account(&mut self, account: &Account) {
@@ -254,72 +205,7 @@ impl Packer {
     }
 }
 
-struct Unpacker<'a>(&'a [u8]);
-
-impl<'a> Unpacker<'a> {
-    fn octet(&mut self) -> Option<u8> {
-        let (octet, rest) = self.0.split_first()?;
-        self.0 = rest;
-        Some(*octet)
-    }
-
-    fn int(&mut self) -> Option<i64> {
-        let (mut number, mut shift) = (0_u64, 0);
-        loop {
-            let octet = self.octet()?;
-            number |= u64::from(octet & 0x7f).checked_shl(shift)?;
-            if octet & 0x80 == 0 {
-                return Some((number >> 1).cast_signed() ^ -(number & 1).cast_signed());
-            }
-            shift += 7;
-        }
-    }
-
-    fn flag(&mut self) -> Option<bool> {
-        match self.octet()? {
-            0 => Some(false),
-            1 => Some(true),
-            _ => None,
-        }
-    }
-
-    fn length(&mut self) -> Option<usize> {
-        usize::try_from(self.int()?).ok()
-    }
-
-    fn take(&mut self, length: usize) -> Option<&'a [u8]> {
-        let (bytes, rest) = self.0.split_at_checked(length)?;
-        self.0 = rest;
-        Some(bytes)
-    }
-
-    fn bytes(&mut self) -> Option<&'a [u8]> {
-        let length = self.length()?;
-        self.take(length)
-    }
-
-    fn text(&mut self) -> Option<String> {
-        std::str::from_utf8(self.bytes()?).ok().map(str::to_owned)
-    }
-
-    fn choice<T: Copy>(&mut self, all: &[T]) -> Option<T> {
-        all.get(usize::from(self.octet()?)).copied()
-    }
-
-    fn time(&mut self) -> Option<Timestamp> {
-        self.int().map(Timestamp::from_millis)
-    }
-
-    /// The outer `None` is what cannot be read.
-    fn maybe<T>(&mut self, unpack: impl FnOnce(&mut Self) -> Option<T>) -> Option<Option<T>> {
-        if self.flag()? { unpack(self).map(Some) } else { Some(None) }
-    }
-
-    fn each<T>(&mut self, mut unpack: impl FnMut(&mut Self) -> Option<T>) -> Option<Vec<T>> {
-        let length = self.length()?;
-        (0..length).map(|_| unpack(self)).collect()
-    }
-
+impl Unpacker<'_> {
     fn account(&mut self) -> Option<Account> {
         Some(Account {
             id: AccountId(self.int()?),
@@ -427,6 +313,7 @@ impl<'a> Unpacker<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::Timestamp;
 
     const AT: Timestamp = Timestamp::from_millis(1_795_428_000_000);
 
