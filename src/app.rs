@@ -67,6 +67,22 @@ impl App {
     /// # Errors
     /// As [`run`].
     pub async fn start(config: &Config, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>) -> anyhow::Result<App> {
+        let (tracker, cancel) = (TaskTracker::new(), CancellationToken::new());
+        let app = Self::build(config, clock, entropy, (&tracker, &cancel)).await;
+        tracker.close();
+        if app.is_err() {
+            // What was started before the failure ends before the runtime does.
+            end(&tracker, &cancel).await;
+        }
+        app
+    }
+
+    async fn build(
+        config: &Config,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+        (tracker, cancel): (&TaskTracker, &CancellationToken),
+    ) -> anyhow::Result<App> {
         let store = open_store(config, clock.as_ref(), entropy.clone()).await?;
         let beside =
             || format!("{}: the file beside it, with -spool behind its name, cannot be opened", config.database.url);
@@ -74,13 +90,12 @@ impl App {
         let highest = store.reader().mark("clock").await?.unwrap_or(0);
         let clock: Arc<dyn Clock> = Arc::new(HeldClock::new(clock, crate::clock::Timestamp::from_millis(highest)));
         let gate = Gate::open(store, clock, entropy.clone()).await?;
-        let (tracker, cancel) = (TaskTracker::new(), CancellationToken::new());
         let warmed = gate.directory().warm(AccountId(0), AT_START).await?;
-        gate.start(&tracker, &cancel);
+        gate.start(tracker, cancel);
         let fleet = Fleet::new(gate.clock().clone(), entropy.clone());
-        gate.start_reaching(fleet.clone(), &tracker, &cancel);
+        gate.start_reaching(fleet.clone(), tracker, cancel);
         let lines = Arc::<Lines>::default();
-        gate.start_enforcing(Arc::new(Cutters::new(entropy.clone()).over(&lines)), &tracker, &cancel);
+        gate.start_enforcing(Arc::new(Cutters::new(entropy.clone()).over(&lines)), tracker, cancel);
 
         let (auth, auth_addresses) = listen(&config.radius.auth_listen, "auth_listen")?;
         let (acct, acct_addresses) = listen(&config.radius.acct_listen, "acct_listen")?;
@@ -92,7 +107,7 @@ impl App {
             acct: port(&acct_addresses),
             radsec: radsec_addresses.first().map(SocketAddr::port),
         });
-        let server = radius::serve(&gate, auth, acct, &tracker, &cancel);
+        let server = radius::serve(&gate, auth, acct, tracker, cancel);
         if let Some((listeners, _, tls)) = radsec {
             radius::radsec::serve(&server, listeners, tls, &lines);
         }
@@ -100,9 +115,8 @@ impl App {
             let (gate, cancel) = (gate.clone(), cancel.clone());
             tracker.spawn(async move { cancel.run_until_cancelled(gate.directory().warm_rest(last)).await });
         }
-        let web = start_web(config, &gate, &tracker, &cancel).await?;
-        start_bot(config, &gate, &tracker, &cancel)?;
-        tracker.close();
+        let web = start_web(config, &gate, tracker, cancel).await?;
+        start_bot(config, &gate, tracker, cancel)?;
         Ok(App {
             gate,
             fleet,
@@ -110,19 +124,24 @@ impl App {
             acct: acct_addresses,
             radsec: radsec_addresses,
             web,
-            tracker,
-            cancel,
+            tracker: tracker.clone(),
+            cancel: cancel.clone(),
         })
     }
 
     /// Stops gracefully: nothing new is taken, what runs is let finish, leadership is given up.
     pub async fn stop(self) {
-        self.cancel.cancel();
-        if tokio::time::timeout(FAREWELL, self.tracker.wait()).await.is_err() {
-            tracing::warn!("not everything ended in time");
-        }
+        end(&self.tracker, &self.cancel).await;
         self.fleet.close().await;
         self.gate.close().await;
+    }
+}
+
+/// Tells everything to end, and waits for it as long as [`FAREWELL`].
+async fn end(tracker: &TaskTracker, cancel: &CancellationToken) {
+    cancel.cancel();
+    if tokio::time::timeout(FAREWELL, tracker.wait()).await.is_err() {
+        tracing::warn!("not everything ended in time");
     }
 }
 

@@ -518,6 +518,21 @@ fn the_first_start_makes_what_it_needs_and_says_what_is_next() {
 }
 
 #[test]
+fn an_address_that_is_taken_is_said_in_one_line() {
+    let office = Office::empty();
+    let taken = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let mut command = office.program("serve");
+    for key in ["RADIUS__ACCT_LISTEN", "WEB__LISTEN"] {
+        command.env(format!("RADGRAM_{key}"), "127.0.0.1:0");
+    }
+    command.env("RADGRAM_RADIUS__AUTH_LISTEN", taken.local_addr().unwrap().to_string());
+    let ran = finish(command, "");
+    assert_eq!(ran.code, Some(1), "{ran:?}");
+    // What was started before it ends in order: no panic of a thread stands above the line.
+    assert!(ran.err.lines().count() == 1 && ran.err.contains("auth_listen"), "{}", ran.err);
+}
+
+#[test]
 fn the_database_is_beside_its_configuration_whatever_the_path() {
     let office = Office::new();
     let home = office.directory.path().join("a b 50% ж");
