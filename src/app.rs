@@ -21,6 +21,7 @@ use crate::open::open_store;
 use crate::radius::radsec::{Lines, Tls};
 use crate::radius::{Cutters, Listener};
 use crate::routeros::Fleet;
+use crate::store::Store;
 use crate::{radius, telegram, web};
 
 /// What runs is let finish this long at a stop; then it is left to the next start, which loses nothing.
@@ -87,6 +88,7 @@ impl App {
         let beside =
             || format!("{}: the file beside it, with -spool behind its name, cannot be opened", config.database.url);
         store.open_for_records().await.with_context(beside)?;
+        tracker.spawn(count_tables(store.clone()));
         let highest = store.reader().mark("clock").await?.unwrap_or(0);
         let clock: Arc<dyn Clock> = Arc::new(HeldClock::new(clock, crate::clock::Timestamp::from_millis(highest)));
         let gate = Gate::open(store, clock, entropy.clone()).await?;
@@ -134,6 +136,12 @@ impl App {
         end(&self.tracker, &self.cancel).await;
         self.fleet.close().await;
         self.gate.close().await;
+    }
+}
+
+async fn count_tables(store: Store) {
+    if let Err(error) = store.count_tables().await {
+        tracing::debug!(%error, "the database counts its tables when it thinks fit");
     }
 }
 

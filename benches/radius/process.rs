@@ -57,7 +57,8 @@ pub fn settle(ids: &[u32]) {
     for _ in 0..LOOKS {
         let before = processor(ids);
         std::thread::sleep(LOOK);
-        if processor(ids) - before < TICK * 2 {
+        // What a process of theirs spent may be gone with it for a moment.
+        if processor(ids).saturating_sub(before) < TICK * 2 {
             return;
         }
     }

@@ -81,7 +81,7 @@ impl Gate {
             router: connection.router,
             thing: Thing::Lease(address),
             state: WantedState::Off,
-            account: connection.account,
+            account: None,
             connection: Some(connection.id),
         };
         tx.want(&void, self.now()).await

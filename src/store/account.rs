@@ -469,7 +469,8 @@ impl Tx {
         Ok(())
     }
 
-    /// Deletes an account with its sessions; its connections stay in the history.
+    /// Deletes an account with its sessions. Its connections stay in the history, with its number; what is open, or yet to be
+    /// heard of, is nobody's from now on.
     ///
     /// # Errors
     /// The database does not answer.
@@ -479,6 +480,13 @@ impl Tx {
             .execute(self.sql())
             .await?;
         self.clear_attributes(Subject::Account(id)).await?;
+        // Two statements, each by an index of its own.
+        for leave in [
+            "update connections set account_id = null where account_id = $1 and ended_at is null",
+            "update connections set account_id = null where account_id = $1 and fresh is not null",
+        ] {
+            sqlx::query(leave).bind(id.0).execute(self.sql()).await?;
+        }
         sqlx::query("delete from accounts where id = $1").bind(id.0).execute(self.sql()).await?;
         self.touch(Noun::Account, id.0);
         Ok(())

@@ -18,17 +18,35 @@ use crate::clock::Timestamp;
 use crate::domain::connection::{Authentic, Record, Report, SAME_START};
 use crate::domain::id::NasId;
 
+macro_rules! known {
+    ($connections:literal) => {
+        concat!(
+            "with asked (place, nas_id, acct_session_id, earliest, latest) as (values {rows})
+             select a.place, c.id, c.nas_id, c.router_id, c.acct_session_id, c.user_name, c.account_id, c.session_id,
+             c.station, c.nas_ip, c.framed_ip, c.authentic, c.classed, c.started_at, c.seen_at, c.presence, c.presence_at,
+             c.kept, c.input_octets, c.output_octets, c.input_packets, c.output_packets, c.ended_at, c.cause, c.via,
+             c.runs_until
+             from asked a cross join ",
+            $connections
+        )
+    };
+}
+
 static KNOWN: Written = LazyLock::new(|| {
-    Rows::new(
-        // SQLite keeps to the order of a cross join: the asked ones first, each by its index.
-        "with asked (place, nas_id, acct_session_id, earliest, latest) as (values {rows})
-         select a.place, c.id, c.nas_id, c.router_id, c.acct_session_id, c.user_name, c.account_id, c.session_id, c.station,
-         c.nas_ip, c.framed_ip, c.authentic, c.classed, c.started_at, c.seen_at, c.presence, c.presence_at, c.kept,
-         c.input_octets, c.output_octets, c.input_packets, c.output_packets, c.ended_at, c.cause, c.via,
-         c.runs_until
-         from asked a cross join connections c
-         where c.nas_id = a.nas_id and c.acct_session_id = a.acct_session_id
-         and (c.ended_at is null or (c.started_at >= a.earliest and c.started_at <= a.latest))",
+    Rows::differing(
+        [
+            // SQLite keeps to the order of a cross join: the asked ones first, each by its index.
+            known!(
+                "connections c where c.nas_id = a.nas_id and c.acct_session_id = a.acct_session_id
+                 and (c.ended_at is null or (c.started_at >= a.earliest and c.started_at <= a.latest))"
+            ),
+            // PostgreSQL does not take a subquery with an offset apart. Free to choose, it goes by what it thinks is in the
+            // table, and reads a new one whole long after it has grown.
+            known!(
+                "lateral (select * from connections c where c.nas_id = a.nas_id and c.acct_session_id = a.acct_session_id
+                 and (c.ended_at is null or (c.started_at >= a.earliest and c.started_at <= a.latest)) offset 0) c"
+            ),
+        ],
         "(?, ?, ?, ?, ?)",
     )
 });
@@ -101,10 +119,18 @@ static CLOSE: Written = LazyLock::new(|| {
 });
 
 static SETTLE: Written = LazyLock::new(|| {
-    Rows::new(
-        "with gone (nas_id, acct_session_id, at) as (values {rows})
-         update cuts set outcome = 'proven', done_at = g.at from gone g
-         where cuts.nas_id = g.nas_id and cuts.acct_session_id = g.acct_session_id and cuts.done_at is null",
+    Rows::differing(
+        [
+            "with gone (nas_id, acct_session_id, at) as (values {rows})
+             update cuts set outcome = 'proven', done_at = g.at from gone g
+             where cuts.nas_id = g.nas_id and cuts.acct_session_id = g.acct_session_id and cuts.done_at is null",
+            // As in `KNOWN`.
+            "with gone (nas_id, acct_session_id, at) as (values {rows})
+             update cuts set outcome = 'proven', done_at = open.at
+             from (select c.id, g.at from gone g cross join lateral (select id from cuts
+             where nas_id = g.nas_id and acct_session_id = g.acct_session_id and done_at is null offset 0) c) open
+             where cuts.id = open.id",
+        ],
         "(?, ?, ?)",
     )
 });

@@ -92,6 +92,12 @@ const STEPS: &[Step] = &[
         sqlite: include_str!("../../migrations/sqlite/0014_fewer_keys.sql"),
         postgres: include_str!("../../migrations/postgres/0014_fewer_keys.sql"),
     },
+    Step {
+        version: 15,
+        name: "open_by_account",
+        sqlite: include_str!("../../migrations/sqlite/0015_open_by_account.sql"),
+        postgres: include_str!("../../migrations/postgres/0015_open_by_account.sql"),
+    },
 ];
 
 const CHECK: &[u8] = b"radgram";

@@ -109,6 +109,38 @@ on_both! {
 }
 
 on_both! {
+    async fn what_is_open_when_its_account_is_deleted_is_nobodys_and_what_ended_keeps_its_number(story: Story) {
+        let books = Books::of(story).await;
+        let numbered = |number: u32| format!("8150000{number}");
+        // The first has ended and its session has heard of that; of the second's end it has not; the third is open.
+        for number in 1..=3 {
+            let of = |report, arrived| Record { acct_session_id: numbered(number), ..books.record(report, arrived, 0) };
+            books.book(&of(Report::Start, at(10))).await;
+            if number < 3 {
+                books.book(&of(USER_REQUEST, at(20))).await;
+            }
+        }
+        let numbers = |rows: Vec<Connection>| {
+            let mut numbers: Vec<_> = rows.into_iter().map(|row| (row.acct_session_id, row.account)).collect();
+            numbers.sort_unstable();
+            numbers
+        };
+        let first = books.rows().await.into_iter().find(|row| row.acct_session_id == numbered(1)).unwrap();
+        let mut tx = story.tx().await;
+        tx.mark_heard(&[first.id]).await.unwrap();
+        tx.delete_account(books.account).await.unwrap();
+        tx.commit(at(30)).await.unwrap();
+        let deleted = [(numbered(1), Some(books.account)), (numbered(2), None), (numbered(3), None)];
+        assert_eq!(numbers(books.rows().await), deleted);
+        // A record that comes late is nobody's too; nobody's number is given again.
+        books.book(&Record { acct_session_id: numbered(4), ..books.record(Report::Start, at(40), 0) }).await;
+        assert_eq!(numbers(books.rows().await)[3], (numbered(4), None));
+        let (_, next) = story.account("ann").await;
+        assert!(next > books.account);
+    }
+}
+
+on_both! {
     async fn a_start_opens_and_its_duplicate_changes_nothing(story: Story) {
         let books = Books::of(story).await;
         books.books(Report::Start, at(10), 0).await;
