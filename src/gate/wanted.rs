@@ -81,6 +81,7 @@ impl Gate {
             router: connection.router,
             thing: Thing::Lease(address),
             state: WantedState::Off,
+            // One that it names may be gone: a connection that ended keeps the number, and may be up after all.
             account: None,
             connection: Some(connection.id),
         };
