@@ -1,7 +1,7 @@
 //! Values of attributes by the dictionary, from both sides: octets of the network as text, and what an operator writes as
 //! octets. Nothing panics, limits hold, and what was understood means the same on the way back.
 
-use radgram::dictionary::{Definition, Dictionary};
+use radgram::dictionary::{Definition, Dictionary, Tagging};
 use radgram::domain::attribute::{LEVEL_BYTES, ReplyAttributes};
 use radgram::proto::radius::{Attribute, AttributeType};
 
@@ -25,6 +25,10 @@ fn is_understood(definition: &Definition, value: &[u8]) {
     assert!(!shown.contains(char::is_control), "{}: {shown:?}", definition.name);
     if let Ok(octets) = definition.encode(&shown) {
         assert_eq!(definition.decode(&octets), shown, "{}", definition.name);
+        if definition.tagging == Tagging::Tagged && !shown.starts_with("0x") {
+            let is_untagged = octets.split_first() == Some((&0, value));
+            assert!(is_untagged || octets == value, "{}: {shown:?}", definition.name);
+        }
     }
 }
 

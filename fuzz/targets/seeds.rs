@@ -31,6 +31,8 @@ pub fn attributes() -> Vec<Vec<u8>> {
     for which in 0..definitions.len() {
         let text = examples.get(which % examples.len()).copied().unwrap_or_default();
         seeds.push([&head(which)[..], text.as_bytes()].concat());
+        // A text that looks as if it had a tag.
+        seeds.push([&head(which)[..], b":07:d."].concat());
     }
     for datagram in packet() {
         let Ok(packet) = radgram::proto::radius::Packet::parse(&datagram) else { continue };

@@ -217,7 +217,8 @@ impl Definition {
             // Any other first octet is the number's, or the text's (RFC 2868 §3.3).
             (Tagging::Tagged, Kind::Integer, _) => None,
             (Tagging::Tagged, _, [tag @ ..=TAG_MAX, value @ ..]) => Some(written(*tag, self.plain(value)?)),
-            _ => self.plain(octets),
+            (Tagging::Tagged, ..) => Some(written(0, self.plain(octets)?)),
+            (Tagging::Untagged, ..) => self.plain(octets),
         }
     }
 
@@ -427,6 +428,9 @@ mod tests {
     fn octets_of_another_type_are_shown_as_they_are() {
         assert_eq!(definition("Tunnel-Type").decode(&[0x20, 0, 0, 3]), "0x20000003");
         assert_eq!(definition("Tunnel-Client-Endpoint").decode(b"x"), "x", "a text without a tag");
+        let with_colons = definition("Tunnel-Client-Endpoint").decode(b":07:d");
+        assert_eq!(with_colons, ":0::07:d", "what would be read as a tag is none");
+        assert_eq!(definition("Tunnel-Client-Endpoint").encode(&with_colons), Ok(b"\0:07:d".to_vec()));
 
         assert_eq!(definition("Session-Timeout").decode(&[1, 2]), "0x0102");
         assert_eq!(definition("User-Name").decode(&[0xff]), "0xff");
