@@ -329,7 +329,7 @@ async fn a_connection_is_ended_on_its_router() {
         framed_ip: Some(tunnel.address().into()),
         radsec: None,
     };
-    let cutters = Cutters::new(edge.gate.entropy().clone());
+    let cutters = Cutters::new(edge.gate.clone());
     assert_eq!(cutters.disconnect(&target).await, CutOutcome::Acknowledged);
     assert_eq!(tunnel.ended().await, Cause::AdminReset);
     assert_eq!(cutters.disconnect(&target).await, CutOutcome::Gone);

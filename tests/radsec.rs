@@ -18,7 +18,7 @@ use std::time::Duration;
 use radgram::domain::audit::Actor;
 use radgram::domain::radsec::{KnownBy, SECRET};
 use radgram::domain::router::NasKey;
-use radgram::gate::ports::{CutOutcome, Cutter, OverRadsec, Target};
+use radgram::gate::ports::{Amendment, CutOutcome, Cutter, OverRadsec, Target};
 use radgram::proto::radius::{
     AttributeType, Code, Framer, Opening, Packet, PacketBuilder, SharedSecret, Signature, hide, sign,
 };
@@ -420,7 +420,7 @@ async fn whoever_does_not_shake_hands_keeps_nobody_out() {
 }
 
 #[tokio::test]
-async fn a_disconnect_goes_over_the_boxs_own_connection() {
+async fn a_disconnect_and_a_change_go_over_the_boxs_own_connection() {
     let sec = Sec::start().await;
     let mut peer = sec.hq().await;
     let record = start(1, "81500001");
@@ -438,27 +438,42 @@ async fn a_disconnect_goes_over_the_boxs_own_connection() {
         habits: Default::default(),
         radsec: Some(OverRadsec { nas, orders: radgram::domain::radsec::Orders::Connection }),
     };
-    let cutters = Cutters::new(sec.edge.gate.entropy().clone()).over(&sec.lines);
-    for (answer, cause, expected) in [
-        (Code::DISCONNECT_ACK, None, CutOutcome::Acknowledged),
-        (Code::DISCONNECT_NAK, Some(503), CutOutcome::Gone),
-        (Code::DISCONNECT_NAK, Some(401), CutOutcome::Refused(Some(401))),
-        (Code::DISCONNECT_NAK, None, CutOutcome::Refused(None)),
+    let cutters = Cutters::new(sec.edge.gate.clone()).over(&sec.lines);
+    let extension = Amendment { timeout: Some(Duration::from_secs(3_600)), attributes: Vec::new() };
+    for (asked, answer, cause, expected) in [
+        (Code::DISCONNECT_REQUEST, Code::DISCONNECT_ACK, None, CutOutcome::Acknowledged),
+        (Code::DISCONNECT_REQUEST, Code::DISCONNECT_NAK, Some(503), CutOutcome::Gone),
+        (Code::DISCONNECT_REQUEST, Code::DISCONNECT_NAK, Some(401), CutOutcome::Refused(Some(401))),
+        (Code::DISCONNECT_REQUEST, Code::DISCONNECT_NAK, None, CutOutcome::Refused(None)),
+        (Code::COA_REQUEST, Code::COA_ACK, None, CutOutcome::Acknowledged),
+        (Code::COA_REQUEST, Code::COA_NAK, Some(503), CutOutcome::Gone),
+        (Code::COA_REQUEST, Code::COA_NAK, Some(401), CutOutcome::Refused(Some(401))),
     ] {
         let router = async {
             let order = peer.receive().await.unwrap();
             let packet = Packet::parse(&order).unwrap();
-            assert_eq!(packet.code(), Code::DISCONNECT_REQUEST);
+            assert_eq!(packet.code(), asked);
+            let timeout = packet.integer(AttributeType::SESSION_TIMEOUT);
+            assert_eq!(timeout, (asked == Code::COA_REQUEST).then_some(3_600));
             assert_eq!(sign::check_hashed_request(&packet, &secret()), Ok(Signature::Present));
             assert_eq!(packet.first(AttributeType::ACCT_SESSION_ID), Some(&b"81500001"[..]));
             let mut reply = PacketBuilder::new(answer, packet.identifier(), Opening::Bare);
             cause.map(|cause| reply.push_integer(AttributeType::ERROR_CAUSE, cause).unwrap());
+            let forged = PacketBuilder::new(Code::DISCONNECT_ACK, packet.identifier(), Opening::Bare);
+            peer.send(&sign::sign_reply(forged, &[0; 16], &secret())).await;
             let reply = sign::sign_reply(reply, packet.authenticator(), &secret());
             peer.send(&reply).await;
         };
-        let (outcome, ()) = tokio::join!(cutters.disconnect(&target), router);
+        let order = async {
+            match asked {
+                Code::COA_REQUEST => cutters.change(&target, &extension).await,
+                _ => cutters.disconnect(&target).await,
+            }
+        };
+        let (outcome, ()) = tokio::join!(order, router);
         assert_eq!(outcome, expected);
     }
+    assert_eq!(sec.edge.drops("forged_reply"), 7, "each is counted, and the right one is waited for");
     // A box of another name has no connection.
     let mut other = target.clone();
     other.radsec.as_mut().unwrap().nas.identifier = "other".to_owned();

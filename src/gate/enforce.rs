@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::order::refused;
+use super::order::{ASTRAY, refused};
 use super::patience::written;
 use super::ports::{CutOutcome, Cutter, OverRadsec, Target};
 use super::router_api::{ApiFault, Removed};
@@ -193,6 +193,7 @@ impl Gate {
             CutOutcome::Gone => "the router has no such connection".to_owned(),
             CutOutcome::Refused(cause) => refused(cause),
             CutOutcome::Silent => "no answer".to_owned(),
+            CutOutcome::Astray => ASTRAY.to_owned(),
         };
         if router.api.is_none() {
             return Ok(Tried::Said(word));

@@ -18,7 +18,7 @@ pub mod directory;
 mod door;
 mod enforce;
 #[cfg(test)]
-mod fixture;
+pub(crate) mod fixture;
 mod fulfil;
 mod guarded;
 pub mod guess;

@@ -37,6 +37,10 @@ const PATIENCE: Duration = Duration::from_secs(24 * 3600);
 /// A router that has not answered so long before it hangs up: the person is told that it may.
 const WARNING: Duration = Duration::from_secs(600);
 
+/// A router did not answer, and why it could not.
+pub(super) const ASTRAY: &str =
+    "no answer: this machine has not the address that the router knows as its RADIUS server, and it takes no other";
+
 /// What came of one try.
 enum Tried {
     /// The router has it so; the limit that it was told.
@@ -232,6 +236,7 @@ impl Gate {
                 (cause.map_or("no cause", error_cause), tried)
             }
             CutOutcome::Silent => ("silence", Tried::Again("no answer".to_owned())),
+            CutOutcome::Astray => ("silence", Tried::Again(ASTRAY.to_owned())),
         };
         self.metrics.amended(word);
         tried

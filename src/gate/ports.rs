@@ -237,6 +237,8 @@ pub enum CutOutcome {
     Refused(Option<u32>),
     /// No answer to any try.
     Silent,
+    /// Likewise, and none could be expected: this machine has not the address that the router knows as its RADIUS server.
+    Astray,
 }
 
 /// Sends Disconnect- and CoA-Requests.

@@ -14,12 +14,13 @@ use async_trait::async_trait;
 use tokio::net::UdpSocket;
 use tokio::time::Instant;
 
+use super::dropped::{Dropped, Log};
 use super::radsec::Lines;
 use super::reply::push_attribute;
 use crate::domain::habits::{Identification, Signing};
 use crate::domain::radsec::Orders;
 use crate::domain::router::NasKey;
-use crate::entropy::Entropy;
+use crate::gate::Gate;
 use crate::gate::ports::{Amendment, CutOutcome, Cutter, Target};
 use crate::proto::radius::packet::PACKET_MAX_BYTES;
 use crate::proto::radius::{AttributeType, BuildError, Code, Opening, Packet, PacketBuilder, SharedSecret, sign};
@@ -36,15 +37,16 @@ const NO_SUCH_CONNECTION: u32 = 503;
 
 /// Sends Disconnect- and CoA-Requests, each from a socket of its own, or over the connection of the box.
 pub struct Cutters {
-    entropy: Arc<dyn Entropy>,
+    gate: Arc<Gate>,
+    log: Log,
     lines: Arc<Lines>,
     waits: [Duration; 3],
 }
 
 impl Cutters {
-    /// `entropy` gives the identifiers.
-    pub fn new(entropy: Arc<dyn Entropy>) -> Self {
-        Self { entropy, lines: Arc::default(), waits: WAITS }
+    /// Replies that are not taken are counted by the gate, as other packets are.
+    pub fn new(gate: Arc<Gate>) -> Self {
+        Self { gate, log: Log::default(), lines: Arc::default(), waits: WAITS }
     }
 
     /// Takes the connections of routers over TLS, too.
@@ -69,14 +71,15 @@ impl Cutters {
 
     async fn exchange(&self, target: &Target, amendment: Option<&Amendment>) -> Result<CutOutcome, Failure> {
         let secret = SharedSecret::new(target.secret.clone());
-        let [identifier] = self.entropy.bytes();
+        let [identifier] = self.gate.entropy().bytes();
         let (first, last) = openings(target.habits.signing);
         let first = request(target, amendment, (identifier, first), &secret)?;
         let last = match last {
             Some(last) => request(target, amendment, (identifier.wrapping_add(1), last), &secret)?,
             None => first.clone(),
         };
-        let exchange = Exchange { socket: bind(target).await?, router: target.router, secret, sent: [&first, &last] };
+        let (socket, is_known) = bind(target).await?;
+        let exchange = Exchange { cutters: self, socket, router: target.router, secret, sent: [&first, &last] };
         for (bytes, wait) in [&first, &first, &last].into_iter().zip(self.waits) {
             // A router that cannot be reached now may be at the next transmission.
             if let Err(error) = exchange.socket.send_to(bytes, target.router).await {
@@ -86,7 +89,7 @@ impl Cutters {
                 return Ok(outcome);
             }
         }
-        Ok(CutOutcome::Silent)
+        Ok(if is_known { CutOutcome::Silent } else { CutOutcome::Astray })
     }
 
     async fn ask(&self, target: &Target, amendment: Option<&Amendment>) -> CutOutcome {
@@ -134,6 +137,7 @@ enum Failure {
 
 /// Two requests on their way and the socket that their replies come to.
 struct Exchange<'a> {
+    cutters: &'a Cutters,
     socket: UdpSocket,
     router: SocketAddr,
     secret: SharedSecret,
@@ -141,7 +145,7 @@ struct Exchange<'a> {
 }
 
 impl Exchange<'_> {
-    /// Waits for a reply of the router to one of the requests; anything else is not looked at.
+    /// Waits for a reply of the router to one of the requests; what others send is not looked at.
     async fn reply(&self) -> CutOutcome {
         let mut buffer = vec![0; PACKET_MAX_BYTES];
         loop {
@@ -153,18 +157,19 @@ impl Exchange<'_> {
             if source.port() != self.router.port() || source.ip().to_canonical() != self.router.ip().to_canonical() {
                 continue;
             }
-            if let Some(outcome) = buffer.get(..length).and_then(|datagram| self.outcome(datagram)) {
-                return outcome;
+            match self.outcome(buffer.get(..length).unwrap_or_default()) {
+                Ok(outcome) => return outcome,
+                Err(dropped) => self.cutters.log.dismiss(&self.cutters.gate, dropped, source.ip().to_canonical()),
             }
         }
     }
 
-    fn outcome(&self, datagram: &[u8]) -> Option<CutOutcome> {
-        let reply = Packet::parse(datagram).ok()?;
+    fn outcome(&self, datagram: &[u8]) -> Result<CutOutcome, Dropped> {
+        let reply = Packet::parse(datagram).map_err(Dropped::Malformed)?;
         let mut requests = self.sent.iter().filter_map(|sent| Packet::parse(sent).ok());
-        let request = requests.find(|request| request.identifier() == reply.identifier())?;
-        sign::check_reply(&reply, request.authenticator(), &self.secret).ok()?;
-        said(&reply)
+        let request = requests.find(|request| request.identifier() == reply.identifier()).ok_or(Dropped::StrayReply)?;
+        sign::check_reply(&reply, request.authenticator(), &self.secret).map_err(|_| Dropped::ForgedReply)?;
+        said(&reply).ok_or(Dropped::WrongCode)
     }
 }
 
@@ -178,13 +183,14 @@ fn said(reply: &Packet<'_>) -> Option<CutOutcome> {
     }
 }
 
-/// A socket with the address that the router knows us by; if we do not have it (any more), with any of its family.
-async fn bind(target: &Target) -> io::Result<UdpSocket> {
+/// A socket with the address that the router knows us by; if we do not have it (any more), with any of its family, and
+/// `false`.
+async fn bind(target: &Target) -> io::Result<(UdpSocket, bool)> {
     let family = target.router.ip();
     let known = target.server.filter(|server| server.is_ipv4() == family.is_ipv4());
     if let Some(server) = known {
         match UdpSocket::bind((server, 0)).await {
-            Ok(socket) => return Ok(socket),
+            Ok(socket) => return Ok((socket, true)),
             Err(error) => {
                 tracing::warn!(%server, %error, "not our address: the router will take no disconnect- or coa-request")
             }
@@ -194,7 +200,8 @@ async fn bind(target: &Target) -> io::Result<UdpSocket> {
         IpAddr::V4(_) => IpAddr::from(Ipv4Addr::UNSPECIFIED),
         IpAddr::V6(_) => IpAddr::from(Ipv6Addr::UNSPECIFIED),
     };
-    UdpSocket::bind((any, 0)).await
+    // No record has told yet which address it knows: then it is not known to be another.
+    Ok((UdpSocket::bind((any, 0)).await?, known.is_none()))
 }
 
 /// Which connection is meant, in the router's own words, what is to be changed of it, and nothing else: RouterOS refuses a
@@ -242,7 +249,7 @@ mod tests {
     use crate::crypto::hex;
     use crate::domain::attribute::ReplyAttribute;
     use crate::domain::habits::CoaHabits;
-    use crate::entropy::SystemEntropy;
+    use crate::gate::fixture::Site;
     use crate::proto::radius::{Signature, VendorType};
     use crate::secret::Secret;
 
@@ -299,7 +306,8 @@ mod tests {
                 }
             }
         });
-        let cutters = Cutters { waits, ..Cutters::new(Arc::new(SystemEntropy)) };
+        let site = Site::new().await;
+        let cutters = Cutters { waits, ..Cutters::new(site.gate.clone()) };
         let outcome = cutters.ask(&target, amendment.as_ref()).await;
         answering.abort();
         outcome
@@ -387,6 +395,18 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn silence_is_told_apart_from_an_address_that_we_do_not_have() {
+        let (router, site) = (UdpSocket::bind("127.0.0.1:0").await.unwrap(), Site::new().await);
+        let cutters = Cutters { waits: [Duration::from_millis(1); 3], ..Cutters::new(site.gate.clone()) };
+        let ours = target(router.local_addr().unwrap());
+        assert_eq!(cutters.disconnect(&ours).await, CutOutcome::Silent);
+        let nobodys = Target { server: Some(IpAddr::from([192, 0, 2, 77])), ..ours.clone() };
+        assert_eq!(cutters.disconnect(&nobodys).await, CutOutcome::Astray);
+        let not_known_yet = Target { server: None, ..ours };
+        assert_eq!(cutters.disconnect(&not_known_yet).await, CutOutcome::Silent);
+    }
+
+    #[tokio::test]
     async fn a_reply_that_is_not_the_routers_is_not_believed() {
         let router = UdpSocket::bind("127.0.0.1:0").await.unwrap();
         let target = target(router.local_addr().unwrap());
@@ -401,11 +421,20 @@ mod tests {
             stranger.send_to(&ack(&secret(), Code::DISCONNECT_ACK), source).await.unwrap();
             router.send_to(&forged, source).await.unwrap();
             router.send_to(b"no packet", source).await.unwrap();
+            let mut late = ack(&secret(), Code::DISCONNECT_ACK);
+            late[1] ^= 0x80;
+            router.send_to(&late, source).await.unwrap();
+            router.send_to(&ack(&secret(), Code::ACCESS_ACCEPT), source).await.unwrap();
             router.send_to(&ack(&secret(), Code::DISCONNECT_NAK), source).await.unwrap();
         });
         let waits = [Duration::from_secs(60); 3];
-        let outcome = Cutters { waits, ..Cutters::new(Arc::new(SystemEntropy)) }.disconnect(&target).await;
+        let site = Site::new().await;
+        let cutters = Cutters { waits, ..Cutters::new(site.gate.clone()) };
+        let outcome = cutters.disconnect(&target).await;
         answering.await.unwrap();
         assert_eq!(outcome, CutOutcome::Refused(None));
+        let counted =
+            ["forged_reply", "stray_reply", "short", "wrong_code"].map(|word| site.gate.metrics().drops(word));
+        assert_eq!(counted, [1; 4]);
     }
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::decode::Undecodable;
+use crate::gate::Gate;
 use crate::proto::radius::{Malformed, eap};
 
 /// One line per reason and source in this time; what came meanwhile is told as a number.
@@ -57,6 +58,10 @@ pub(super) enum Dropped {
     ReplyTooLong,
     /// The reply did not leave this machine.
     NotSent,
+    /// A reply to a Disconnect- or CoA-Request is not signed by who was asked.
+    ForgedReply,
+    /// A reply that nothing was asked for, or no longer.
+    StrayReply,
 }
 
 impl Dropped {
@@ -81,6 +86,8 @@ impl Dropped {
             Self::QueueFull => "queue_full",
             Self::ReplyTooLong => "reply_too_long",
             Self::NotSent => "not_sent",
+            Self::ForgedReply => "forged_reply",
+            Self::StrayReply => "stray_reply",
         }
     }
 
@@ -91,7 +98,7 @@ impl Dropped {
             Self::Malformed(_) | Self::WrongCode | Self::Undecodable(_) | Self::BadEap(_) | Self::EapOutOfTurn => {
                 "no working router sends this: look at what has this address, or shut it out in the firewall"
             }
-            Self::BadMessageAuthenticator | Self::BadAccountingAuthenticator => {
+            Self::BadMessageAuthenticator | Self::BadAccountingAuthenticator | Self::ForgedReply => {
                 "the secret here is not the one in /radius of the router"
             }
             Self::MissingMessageAuthenticator => {
@@ -101,6 +108,7 @@ impl Dropped {
                 "nothing in it proves the secret: set require-message-auth in /radius"
             }
             Self::DuplicateInFlight | Self::DuplicateStale => "the router asked again; it happens every day",
+            Self::StrayReply => "the router's answer came too late",
             Self::Crowded => "more comes from this router's address than can be answered: look at what floods it",
             Self::Busy | Self::QueueFull => {
                 "the database is too slow or does not answer, or somebody floods this router"
@@ -112,7 +120,7 @@ impl Dropped {
 
     /// Whether it happens every day on a network that loses packets.
     const fn is_routine(self) -> bool {
-        matches!(self, Self::DuplicateInFlight | Self::DuplicateStale)
+        matches!(self, Self::DuplicateInFlight | Self::DuplicateStale | Self::StrayReply)
     }
 }
 
@@ -140,8 +148,18 @@ struct Burst {
 }
 
 impl Log {
+    /// A datagram is not taken: counted, and told the operator.
+    pub(super) fn dismiss(&self, gate: &Gate, dropped: Dropped, source: IpAddr) {
+        gate.metrics().dropped(dropped.word());
+        // Strangers have a list of their own.
+        if dropped != Dropped::UnknownRouter {
+            gate.note_unanswered(source, dropped.word(), dropped.hint());
+        }
+        self.write(dropped, source, Instant::now());
+    }
+
     /// Writes that a datagram from `source` was dropped, unless the same was written a moment ago.
-    pub(super) fn write(&self, dropped: Dropped, source: IpAddr, now: Instant) {
+    fn write(&self, dropped: Dropped, source: IpAddr, now: Instant) {
         let Some(held_back) = self.admit(dropped.word(), source, now) else { return };
         let (reason, hint) = (dropped.word(), dropped.hint());
         if dropped.is_routine() {

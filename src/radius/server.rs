@@ -278,13 +278,7 @@ impl Server {
 
     /// A datagram gets no answer: counted, and told the operator.
     pub(super) fn dismiss(&self, dropped: Dropped, ends: Ends) {
-        let source = ends.from.ip().to_canonical();
-        self.gate.metrics().dropped(dropped.word());
-        // Strangers have a list of their own.
-        if dropped != Dropped::UnknownRouter {
-            self.gate.note_unanswered(source, dropped.word(), dropped.hint());
-        }
-        self.log.write(dropped, source, Instant::now());
+        self.log.dismiss(&self.gate, dropped, ends.from.ip().to_canonical());
     }
 
     /// A place for a log-in of a router that waits for the database.

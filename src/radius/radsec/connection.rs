@@ -177,7 +177,7 @@ impl Connection {
             }
         };
         if matches!(packet.code(), Code::DISCONNECT_ACK | Code::DISCONNECT_NAK | Code::COA_ACK | Code::COA_NAK) {
-            self.line.heard(&packet);
+            self.line.heard(&packet).unwrap_or_else(|dropped| self.server.dismiss(dropped, self.ends));
             return Ok(());
         }
         self.know()?;

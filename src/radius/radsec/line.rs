@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::end::End;
 use crate::proto::radius::{BuildError, Packet, SharedSecret, sign};
+use crate::radius::dropped::Dropped;
 
 /// Requests of one connection in flight, answers included that are not written yet: an identifier is one octet. With the
 /// longest packets 1 MiB.
@@ -45,7 +46,14 @@ pub(super) struct Outgoing {
 #[derive(Default)]
 struct Orders {
     next: u8,
-    waiting: HashMap<u8, oneshot::Sender<Vec<u8>>>,
+    waiting: HashMap<u8, Order>,
+}
+
+/// What the reply to an order must be signed over, and with.
+struct Order {
+    authenticator: [u8; 16],
+    secret: SharedSecret,
+    reply: oneshot::Sender<Vec<u8>>,
 }
 
 /// The way back of one request.
@@ -90,21 +98,24 @@ impl Line {
         secret: &SharedSecret,
         wait: Duration,
     ) -> Option<Vec<u8>> {
-        let (waiting, reply) = Waiting::on(self)?;
-        let octets = request(waiting.identifier).ok()?;
-        let sent = Packet::parse(&octets).ok().map(|packet| *packet.authenticator())?;
+        let (octets, _waiting, reply) = Waiting::on(self, request, secret)?;
         self.enqueue(Outgoing { octets, _place: None }).ok()?;
-        let reply = tokio::time::timeout(wait, reply).await.ok()?.ok()?;
-        let is_right = Packet::parse(&reply).is_ok_and(|packet| sign::check_reply(&packet, &sent, secret).is_ok());
-        is_right.then_some(reply)
+        tokio::time::timeout(wait, reply).await.ok()?.ok()
     }
 
-    /// A reply to an order came; one that answers none is not looked at (RFC 6613 §2.6.4 leaves it open).
-    pub(super) fn heard(&self, reply: &Packet<'_>) {
-        if let Some(waiting) = self.orders().waiting.remove(&reply.identifier()) {
+    /// A reply to an order came.
+    ///
+    /// # Errors
+    /// It answers none (RFC 6613 §2.6.4 leaves open what becomes of it), or is not signed as its answer; that waits on.
+    pub(super) fn heard(&self, reply: &Packet<'_>) -> Result<(), Dropped> {
+        let mut orders = self.orders();
+        let order = orders.waiting.get(&reply.identifier()).ok_or(Dropped::StrayReply)?;
+        sign::check_reply(reply, &order.authenticator, &order.secret).map_err(|_| Dropped::ForgedReply)?;
+        if let Some(order) = orders.waiting.remove(&reply.identifier()) {
             // Whoever asked may have given up just now.
-            let _ = waiting.send(reply.trimmed().to_vec());
+            let _ = order.reply.send(reply.trimmed().to_vec());
         }
+        Ok(())
     }
 }
 
@@ -115,7 +126,12 @@ struct Waiting<'a> {
 }
 
 impl<'a> Waiting<'a> {
-    fn on(line: &'a Line) -> Option<(Self, oneshot::Receiver<Vec<u8>>)> {
+    /// With the request of this identifier, and where its reply comes.
+    fn on(
+        line: &'a Line,
+        request: impl FnOnce(u8) -> Result<Vec<u8>, BuildError>,
+        secret: &SharedSecret,
+    ) -> Option<(Vec<u8>, Self, oneshot::Receiver<Vec<u8>>)> {
         let mut orders = line.orders();
         if orders.waiting.len() >= ORDERS {
             return None;
@@ -124,11 +140,13 @@ impl<'a> Waiting<'a> {
             orders.next = orders.next.wrapping_add(1);
         }
         let identifier = orders.next;
+        let octets = request(identifier).ok()?;
+        let authenticator = *Packet::parse(&octets).ok()?.authenticator();
         // The next one is another, so that a late reply is not taken for its.
         orders.next = identifier.wrapping_add(1);
         let (sender, reply) = oneshot::channel();
-        orders.waiting.insert(identifier, sender);
-        Some((Self { line, identifier }, reply))
+        orders.waiting.insert(identifier, Order { authenticator, secret: secret.clone(), reply: sender });
+        Some((octets, Self { line, identifier }, reply))
     }
 }
 
@@ -191,7 +209,7 @@ mod tests {
         let router = async {
             let (first, second) = (outgoing.recv().await.unwrap().octets, outgoing.recv().await.unwrap().octets);
             for asked in [&second, &first] {
-                line.heard(&Packet::parse(&answer(asked, &secret)).unwrap());
+                assert_eq!(line.heard(&Packet::parse(&answer(asked, &secret)).unwrap()), Ok(()));
             }
             (answer(&first, &secret), answer(&second, &secret))
         };
@@ -206,12 +224,17 @@ mod tests {
         let secret = secret();
         let router = async {
             let asked = outgoing.recv().await.unwrap().octets;
-            line.heard(&Packet::parse(&answer(&order(99).unwrap(), &secret)).unwrap());
+            let heard = |reply: &[u8]| line.heard(&Packet::parse(reply).unwrap());
+            assert_eq!(heard(&answer(&order(99).unwrap(), &secret)), Err(Dropped::StrayReply));
             let forged = answer(&asked, &SharedSecret::new(Secret::new("other")));
-            line.heard(&Packet::parse(&forged).unwrap());
+            assert_eq!(heard(&forged), Err(Dropped::ForgedReply));
+            let right = answer(&asked, &secret);
+            assert_eq!(heard(&right), Ok(()), "it waits on for the right one");
+            assert_eq!(heard(&right), Err(Dropped::StrayReply));
+            right
         };
-        let (reply, ()) = tokio::join!(line.order(order, &secret, LONG), router);
-        assert_eq!(reply, None);
+        let (reply, right) = tokio::join!(line.order(order, &secret, LONG), router);
+        assert_eq!(reply, Some(right));
     }
 
     #[tokio::test(start_paused = true)]
@@ -226,10 +249,10 @@ mod tests {
     #[tokio::test]
     async fn orders_are_bounded_and_give_their_places_back() {
         let (line, _outgoing) = Line::new();
-        let held: Vec<_> = std::iter::from_fn(|| Waiting::on(&line)).collect();
+        let held: Vec<_> = std::iter::from_fn(|| Waiting::on(&line, order, &secret())).collect();
         assert_eq!(held.len(), ORDERS);
         drop(held);
-        assert!(Waiting::on(&line).is_some());
+        assert!(Waiting::on(&line, order, &secret()).is_some());
     }
 
     #[tokio::test(start_paused = true)]
