@@ -15,6 +15,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use eap::Nas;
 use edge::{CALLER, Client, Edge, LOCALHOST, SECRET, access, checked, pap, random, secret};
 use freeradius::{FreeRadius, HOME_SECRET, free};
 use radgram::crypto::chap;
@@ -33,6 +34,7 @@ use radgram::secret::Secret;
 use radgram::sim::router::{Dial, DialOutcome, Encryption, Method, Tunnel};
 use tokio::net::UdpSocket;
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 const SIGNED: Opening = Opening::MessageAuthenticator;
 const ACTOR: Actor = Actor::CommandLine;
@@ -212,6 +214,100 @@ async fn who_is_unknown_there_and_what_is_off_here_is_refused_without_a_word() {
     until("the reason is kept", async || attempts(&edge, "no_home").await == 1).await;
 }
 
+/// A PAP log-in with a guessed password, from a caller of its own.
+fn guess(user: &str, caller: &str) -> Vec<u8> {
+    let authenticator = random();
+    let hidden = hide::hide_password(b"a guess", &authenticator, &secret()).unwrap();
+    access(SIGNED, &authenticator, &secret(), |packet| {
+        packet.push(AttributeType::USER_NAME, user.as_bytes()).unwrap();
+        packet.push(AttributeType::USER_PASSWORD, &hidden).unwrap();
+        packet.push(AttributeType::CALLING_STATION_ID, caller.as_bytes()).unwrap();
+        packet.push(AttributeType::NAS_IDENTIFIER, b"MikroTik").unwrap();
+    })
+}
+
+/// What `answer` gives, which must not come sooner than any refusal may.
+async fn not_at_once<T>(answer: impl Future<Output = T>) -> T {
+    let asked = Instant::now();
+    let answer = answer.await;
+    assert!(asked.elapsed() >= Duration::from_millis(50), "{:?}", asked.elapsed());
+    answer
+}
+
+/// What `answer` gives; it is kept back for as long as the fourth guess is.
+async fn kept_back<T>(edge: &Edge, answer: impl Future<Output = T>) -> T {
+    let held = async || edge.gate.metrics().kept_back.get() == 1;
+    let (answer, ()) = tokio::join!(answer, async {
+        until("it is kept back", held).await;
+        edge.clock.advance(Duration::from_millis(249));
+        until("it is still kept back", held).await;
+        edge.clock.advance(Duration::from_millis(1));
+    });
+    answer
+}
+
+/// What only an account of a home server is refused for is refused as a name is that nobody has.
+#[tokio::test]
+async fn nothing_shows_which_names_a_home_server_has() {
+    let edge = edge_with(SocketAddr::from(([127, 0, 0, 1], 9)), LONG, Demand::Auto).await;
+    edge.gate.set_router_home(&ACTOR, edge.hq, None).await.unwrap();
+    let routers = || edge.gate.directory().routers();
+    until("it has no home server", async || routers().router(edge.hq).unwrap().home.is_none()).await;
+    let client = Client::new(LOCALHOST).await;
+    for (user, caller) in [("Nobody", "198.51.100.1"), ("no-such-name", "198.51.100.2")] {
+        let refused = async || {
+            let request = guess(user, caller);
+            let reply = client.ask(edge.auth, &request).await;
+            assert_eq!(checked(&reply, &request).0, Code::ACCESS_REJECT);
+            assert_eq!(Packet::parse(&reply).unwrap().text(AttributeType::REPLY_MESSAGE), Some("Access denied"));
+        };
+        for _ in 0..3 {
+            not_at_once(refused()).await;
+        }
+        kept_back(&edge, refused()).await;
+    }
+    for (user, caller) in [("User", "198.51.100.3"), ("no-such-one", "198.51.100.4")] {
+        let nas = Nas::new(edge.auth, SECRET, user, "a guess", caller).await;
+        let failed = async || {
+            let (_, told) = nas.prove().await;
+            assert!(told.failed().starts_with("E=691 R=0"), "{}", told.failed());
+        };
+        for _ in 0..3 {
+            not_at_once(failed()).await;
+        }
+        kept_back(&edge, failed()).await;
+    }
+    until("the reasons are kept", async || {
+        (attempts(&edge, "no_home").await, attempts(&edge, "eap_at_home").await) == (4, 4)
+    })
+    .await;
+}
+
+/// The file of a dictionary is gone, or is not read yet: only who needs a home server gets no answer.
+#[tokio::test]
+async fn an_attribute_that_no_dictionary_defines_shuts_out_nobody_else() {
+    let home = FreeRadius::start(USERS).await;
+    let edge = edge_with(home.address, LONG, Demand::Auto).await;
+    let mut tx = edge.store.begin().await.unwrap();
+    tx.set_source(edge.nobody, Source::Local).await.unwrap();
+    let level = Level::Router(edge.hq.0);
+    tx.set_setting("home_attributes", level, "Framed-Pool,Our-Floor", edge.gate.now()).await.unwrap();
+    tx.commit(edge.gate.now()).await.unwrap();
+    until("it is read", async || edge.gate.directory().habits(edge.hq).home_attributes.is_none()).await;
+    let router = edge.router_that(|config| (config.timeout, config.tries) = (SHORT, 1)).await;
+    let outcome = router.dial(dial("User", "at-home", Method::Pap)).await;
+    assert!(matches!(outcome, DialOutcome::Timeout), "{outcome:?}");
+    until("the reason is kept", async || attempts(&edge, "home_attributes").await == 1).await;
+    let client = Client::new(LOCALHOST).await;
+    let request = pap(SIGNED, "Nobody", "clientPass", |_| ());
+    let reply = client.ask(edge.auth, &request).await;
+    let said = Packet::parse(&reply).unwrap().text(AttributeType::REPLY_MESSAGE).map(str::to_owned);
+    assert_eq!(said.as_deref(), Some("no session: the person has not asked for access"));
+    edge.gate.set_setting(&ACTOR, "home_attributes", level, "Framed-Pool").await.unwrap();
+    until("it is read", async || edge.gate.directory().habits(edge.hq).home_attributes.is_some()).await;
+    connected(edge.router().await.dial(dial("User", "at-home", Method::Pap)).await);
+}
+
 #[tokio::test]
 async fn chap_without_a_challenge_is_given_one() {
     let home = FreeRadius::start(USERS).await;
@@ -257,7 +353,12 @@ async fn attributes_are_taken_by_the_list_and_ours_win() {
     let list = "Tunnel-Password, Mikrotik-Group";
     edge.gate.set_setting(&ACTOR, "home_attributes", Level::Router(edge.hq.0), list).await.unwrap();
     until("the setting holds", async || {
-        edge.gate.directory().habits(edge.hq).home_attributes.has(None, TUNNEL_PASSWORD.0)
+        edge.gate
+            .directory()
+            .habits(edge.hq)
+            .home_attributes
+            .as_ref()
+            .is_some_and(|taken| taken.has(None, TUNNEL_PASSWORD.0))
     })
     .await;
     let request = pap(SIGNED, "User", "at-home", |_| ());
@@ -341,6 +442,11 @@ async fn an_answer_that_is_not_the_home_servers_is_not_believed() {
         assert_eq!(edge.gate.metrics().accepts.get(), 0);
         assert_eq!(home.asked(), 2, "two tries");
     }
+    // What is no packet may have been meant for any of those that wait.
+    let home = Fake::start(|_| Some(b"no packet".to_vec())).await;
+    let edge = edge_with(home.address, SHORT, Demand::Off).await;
+    Client::new(LOCALHOST).await.send(edge.auth, &pap(SIGNED, "User", "at-home", |_| ())).await;
+    until("it is counted", async || edge.drops("home_nonsense") == 1).await;
     // Once it has signed, it is held to that.
     let openings = AtomicUsize::new(0);
     let home = Fake::start(move |request| {

@@ -167,6 +167,8 @@ macro_rules! reasons {
 reasons! {
     /// Step 4: Service-Type.
     NotVpn = "not_vpn", "not a VPN log-in";
+    /// Step 4: a Service-Type that cannot be one.
+    BadServiceType = "bad_service_type", "Service-Type is not 4 octets";
     /// Step 4: no such account.
     UnknownName = "unknown_name", "no account has this name";
     /// Step 4: the proof does not fit.
@@ -256,6 +258,7 @@ impl Reason {
         !matches!(
             self,
             Self::NotVpn
+                | Self::BadServiceType
                 | Self::UnknownName
                 | Self::WrongPassword
                 | Self::NoProof
@@ -282,9 +285,19 @@ impl Reason {
         )
     }
 
-    /// Whether it is told of a password that was not proven, or that was not looked at any more because of such.
+    /// Whether it is told of a password that was not proven, or that was not looked at any more because of such. What only
+    /// an account of a home server can be refused for is one: else it would show which names those are.
     pub const fn is_guess(self) -> bool {
-        matches!(self, Self::UnknownName | Self::WrongPassword | Self::HashOnly | Self::Guessing)
+        matches!(
+            self,
+            Self::UnknownName
+                | Self::WrongPassword
+                | Self::HashOnly
+                | Self::Guessing
+                | Self::NoHome
+                | Self::EapAtHome
+                | Self::HomeChallenge
+        )
     }
 
     /// From the word.

@@ -147,11 +147,19 @@ pub enum Unproven {
     NeedsPassword,
 }
 
+#[cfg(test)]
+thread_local! {
+    /// How often this thread held a proof against a password: a refusal must not show by that which names there are.
+    pub(crate) static PROVED: std::cell::Cell<u32> = const { std::cell::Cell::new(0) };
+}
+
 /// Whether `proof` fits `credential`. `user_name` is the raw User-Name; MS-CHAPv2 hashes it without `DOMAIN\` first.
 ///
 /// # Errors
 /// [`Unproven`] says why not.
 pub fn prove(credential: &Credential, proof: &Proof, user_name: &[u8]) -> Result<Proven, Unproven> {
+    #[cfg(test)]
+    PROVED.set(PROVED.get() + 1);
     match proof {
         Proof::Pap(password) => prove_pap(credential, password),
         Proof::Chap { ident, challenge, response } => match credential {

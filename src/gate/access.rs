@@ -42,14 +42,36 @@ pub enum Answer {
     /// Access-Accept.
     Accept(Box<Accept>),
     /// Access-Reject.
-    Reject(Reason),
-    /// Access-Reject that does not tell the reason: the password is not proven.
-    Unproven(Reason),
+    Reject(Refusal),
     /// None yet: the home server is to be asked, and what it says goes to [`Gate::access_forwarded`].
     Forward(Arc<Home>),
     /// Nothing: the database cannot be asked, or the home server gave no answer that counts. The router tries its next
     /// server on silence, never on Reject.
     Silence,
+}
+
+/// Why an Access-Reject, and what its receiver learns of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Refusal {
+    /// Why.
+    pub reason: Reason,
+    /// The reason that is told; another one while the password is not proven.
+    pub told: Reason,
+    /// Until when it is kept back because passwords were guessed.
+    pub until: Option<Timestamp>,
+}
+
+impl Refusal {
+    /// One whose receiver knows no password, and must not learn more than who does not.
+    pub(super) const fn unproven(reason: Reason) -> Self {
+        Self { reason, told: Reason::WrongPassword, until: None }
+    }
+}
+
+impl From<Reason> for Answer {
+    fn from(reason: Reason) -> Self {
+        Self::Reject(Refusal { reason, told: reason, until: None })
+    }
 }
 
 /// What an Access-Accept says.
@@ -142,12 +164,13 @@ impl Gate {
         match self.judge(request, router, &found, by) {
             // The password is right and yet there is no way in: what lets them in may have been granted a moment ago by
             // another instance or on the command line. Only such refusals ask the database.
-            Judged::Answer(Answer::Reject(reason)) | Judged::Knock(reason, _) if reason.is_told() => None,
-            Judged::Answer(Answer::Unproven(_)) => None,
+            Judged::Answer(Answer::Reject(Refusal { reason, .. })) | Judged::Knock(reason, _) if reason.is_told() => {
+                None
+            }
             Judged::Answer(answer) => Some(self.settled(request, &found, answer)),
             Judged::Knock(reason, place) => {
                 self.knock_later(&found, place);
-                Some(self.settled(request, &found, Answer::Reject(reason)))
+                Some(self.settled(request, &found, reason.into()))
             }
             Judged::Forward(home) => Some(Answer::Forward(home)),
             Judged::Hold(..) | Judged::Admit(..) | Judged::Outdated => None,
@@ -190,18 +213,20 @@ impl Gate {
             match self.judge(request, router, &found, by) {
                 Judged::Forward(home) => return Ok(Reached::Answer(found, Answer::Forward(home))),
                 Judged::Answer(answer) => {
-                    if let (Answer::Reject(Reason::TooMany), Found::Account(known)) = (&answer, &found) {
+                    if let (Answer::Reject(Refusal { reason: Reason::TooMany, .. }), Found::Account(known)) =
+                        (&answer, &found)
+                    {
                         self.run_errand(Errand::Surplus(known.entry.account.id, request.place()));
                     }
                     return Ok(Reached::Answer(found, answer));
                 }
                 Judged::Knock(reason, place) => {
                     self.knock_later(&found, place);
-                    return Ok(Reached::Answer(found, Answer::Reject(reason)));
+                    return Ok(Reached::Answer(found, reason.into()));
                 }
                 Judged::Hold(reason, place) => match found {
                     Found::Account(known) => return Ok(Reached::Hold(known, reason, place)),
-                    Found::Nobody => return Ok(Reached::Answer(found, Answer::Reject(reason))),
+                    Found::Nobody => return Ok(Reached::Answer(found, reason.into())),
                 },
                 Judged::Admit(session, place) => match self.admit(&found, session, &place).await {
                     // Somebody else was quicker: judged again.
@@ -214,11 +239,14 @@ impl Gate {
         Ok(Reached::Answer(Found::Nobody, Answer::Silence))
     }
 
-    /// Counts and writes down what was answered.
-    pub(super) fn settled(&self, request: &Request, found: &Found, answer: Answer) -> Answer {
-        let (verdict, reason, session) = match &answer {
+    /// Counts and writes down what was answered, and looks how long it is kept back.
+    pub(super) fn settled(&self, request: &Request, found: &Found, mut answer: Answer) -> Answer {
+        let (verdict, reason, session) = match &mut answer {
             Answer::Accept(accept) => (Verdict::Accept, None, accept.mark.session),
-            Answer::Reject(reason) | Answer::Unproven(reason) => (Verdict::Reject, Some(reason.word()), None),
+            Answer::Reject(refusal) => {
+                refusal.until = self.kept_back(request, found, refusal.told);
+                (Verdict::Reject, Some(refusal.reason.word()), None)
+            }
             Answer::Silence => (Verdict::Silence, Some("database"), None),
             // Not an answer yet.
             Answer::Forward(_) => return answer,
@@ -235,7 +263,7 @@ impl Gate {
     }
 
     fn judge(&self, request: &Request, router: &Router, found: &Found, by: By<'_>) -> Judged {
-        let reject = |reason| Judged::Answer(Answer::Reject(reason));
+        let reject = |reason: Reason| Judged::Answer(reason.into());
         let services = || self.directory.habits(request.nas.router).services;
         if request.service != Service::Vpn && !services().take(request.service, request.proof.as_ref()) {
             return reject(Reason::NotVpn);
@@ -432,4 +460,52 @@ fn is_expected(known: &Known, place: Option<&Place>, now: Timestamp) -> bool {
     known.entry.session.as_ref().is_some_and(|session| {
         session.is_valid(now) && matches!(session.admission(place, known.policy.new_address), Admission::Known(_))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::credential::PROVED;
+    use crate::domain::router::NasKey;
+    use crate::gate::fixture::Site;
+    use crate::secret::Secret;
+
+    #[tokio::test]
+    async fn a_refusal_costs_one_look_at_a_password_whatever_is_known_of_the_name() {
+        let site = Site::new().await;
+        let now = site.gate.now();
+        let mut tx = site.gate.store.begin().await.unwrap();
+        let ann = tx.add_account("ann", None, now).await.unwrap();
+        tx.set_password(ann, &Secret::new("the password")).await.unwrap();
+        tx.add_account("without-password", None, now).await.unwrap();
+        tx.commit(now).await.unwrap();
+        site.gate.directory.read_routers().await.unwrap();
+        let router = site.gate.directory.routers().router(site.router).unwrap().clone();
+        let address = std::net::IpAddr::from([192, 0, 2, 1]);
+        let proofs = [
+            Proof::Pap(Secret::new("a guess")),
+            Proof::Chap { ident: 1, challenge: vec![2; 16], response: [3; 16] },
+            Proof::MsChap1 { ident: 1, challenge: [2; 8], nt_response: [3; 24] },
+            Proof::MsChap2 { ident: 1, challenge: [2; 16], peer_challenge: [3; 16], nt_response: [4; 24] },
+        ];
+        for name in ["ann", "without-password", "nobody"] {
+            for (number, proof) in proofs.iter().enumerate() {
+                let request = Request {
+                    nas: NasKey { router: site.router, address, identifier: "box".to_owned() },
+                    user_name: name.into(),
+                    proof: Some(proof.clone()),
+                    service: Service::Vpn,
+                    station: Some(format!("198.51.100.{number}")),
+                    acct_session_id: None,
+                    nas_ip: None,
+                    server: None,
+                    arrived: now,
+                };
+                let before = PROVED.get();
+                let answer = site.gate.access(&request, &router).await;
+                assert!(matches!(answer, Answer::Reject(refusal) if refusal.told.is_guess()), "{name}: {answer:?}");
+                assert_eq!(PROVED.get() - before, 1, "{name}, {}", proof.method());
+            }
+        }
+    }
 }

@@ -43,7 +43,7 @@ impl Gate {
     pub fn refuse_unasked(&self, request: &Request, reason: Reason, now: Timestamp) -> Answer {
         let request = Request { arrived: now, ..request.clone() };
         let found = self.directory.recall(&candidates(&request.user_name));
-        self.settled(&request, &found.unwrap_or(Found::Nobody), Answer::Reject(reason))
+        self.settled(&request, &found.unwrap_or(Found::Nobody), reason.into())
     }
 
     fn hold_slot(&self, request: &Request, granted: &Accept, now: Timestamp) {

@@ -3,12 +3,13 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use super::directory::Found;
 use super::guess::{Counted, Guesser, Suspects, WINDOW};
 use super::session::Ended;
 use super::{Gate, Refused};
 use crate::clock::Timestamp;
 use crate::domain::access::{Reason, Request};
-use crate::domain::account::{candidates, name_key};
+use crate::domain::account::name_key;
 use crate::domain::audit::Actor;
 use crate::domain::connection::Place;
 use crate::domain::id::RouterId;
@@ -80,14 +81,13 @@ impl Gate {
 
     /// Until when the refusal of a dial is kept back because of wrong passwords before it; `None`: it goes at once, as it
     /// does for a caller that the open session knows.
-    pub fn kept_back(&self, request: &Request, reason: Reason) -> Option<Timestamp> {
-        if !reason.is_guess() {
+    pub(super) fn kept_back(&self, request: &Request, found: &Found, told: Reason) -> Option<Timestamp> {
+        if !told.is_guess() {
             return None;
         }
-        let found = self.directory.recall(&candidates(&request.user_name))?;
-        let suspects = Suspects::of(request, &found);
+        let suspects = Suspects::of(request, found);
         let now = request.arrived;
-        let is_expected = self.expects(request, &found);
+        let is_expected = self.expects(request, found);
         let wait = if is_expected {
             Duration::ZERO
         } else {

@@ -168,11 +168,11 @@ impl Gate {
         let found = Found::Account(known);
         let Some(seat) = seat else {
             self.knock_later(&found, Some(place));
-            return Ok(self.settled(request, &found, Answer::Reject(reason)));
+            return Ok(self.settled(request, &found, reason.into()));
         };
         let Some(prompt) = self.knock(account, &place, Knocker::Waits(patience)).await? else {
             // Nobody is asked about it: [Not now] was pressed, too many knocks, or a question about another caller is open.
-            return Ok(self.settled(request, &found, Answer::Reject(reason)));
+            return Ok(self.settled(request, &found, reason.into()));
         };
         self.metrics.held.set(self.held_now());
         let answer = self.wait_for(request, (router, by), (&seat, prompt), request.arrived + patience).await;
@@ -208,7 +208,7 @@ impl Gate {
                     None => continue,
                 },
             };
-            return Ok(self.settled(&request, &Found::Account(known), Answer::Reject(reason)));
+            return Ok(self.settled(&request, &Found::Account(known), reason.into()));
         }
     }
 

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::Gate;
-use super::access::{Answer, Judged, door_of};
+use super::access::{Answer, Judged, Refusal, door_of};
 use super::directory::{Found, Known};
 use super::guess::Suspects;
 use crate::domain::access::{Reason, Request, Through};
@@ -82,34 +82,36 @@ impl Gate {
         (found, known): (&Found, &Known),
         by: By<'_>,
     ) -> Result<Proven, Judged> {
-        let reject = |reason| Err(Judged::Answer(Answer::Reject(reason)));
+        let reject = |reason: Reason| Err(Judged::Answer(reason.into()));
+        let not_proven = |reason| {
+            self.count_guess(request, Suspects::of(request, found));
+            reject(reason)
+        };
         match by {
             By::Us if self.is_guessing(request, found) => reject(Reason::Guessing),
-            By::Us => Err(self.before_home(request, router, known)),
+            By::Us => self.before_home(request, router, known).map_or_else(not_proven, Err),
             By::Home(Word::Right(granted)) => Ok(Proven::ByHome(granted.clone())),
-            By::Home(Word::Wrong) => {
-                self.count_guess(request, Suspects::of(request, found));
-                reject(Reason::WrongPassword)
-            }
-            By::Home(Word::More) => reject(Reason::HomeChallenge),
+            By::Home(Word::Wrong) => not_proven(Reason::WrongPassword),
+            By::Home(Word::More) => not_proven(Reason::HomeChallenge),
         }
     }
 
-    fn before_home(&self, request: &Request, router: &Router, known: &Known) -> Judged {
+    /// What becomes of the dial of an account whose password is not kept here.
+    ///
+    /// # Errors
+    /// No home server can be asked: to its receiver a wrong password like any other.
+    fn before_home(&self, request: &Request, router: &Router, known: &Known) -> Result<Judged, Reason> {
         let place = request.place();
         match &request.proof {
-            None => return Judged::Answer(Answer::Reject(Reason::NoProof)),
-            Some(Proof::EapMsChap2 { .. }) => return Judged::Answer(Answer::Reject(Reason::EapAtHome)),
+            None => return Ok(Judged::Answer(Reason::NoProof.into())),
+            Some(Proof::EapMsChap2 { .. }) => return Err(Reason::EapAtHome),
             Some(Proof::Pap(_) | Proof::Chap { .. } | Proof::MsChap1 { .. } | Proof::MsChap2 { .. }) => {}
         }
         let door = door_of(&known.entry, &known.policy, &[]);
         if let Err(reason) = door.standing(Through::of(router), place.as_ref(), request.arrived) {
-            return Judged::Answer(Answer::Unproven(reason));
+            return Ok(Judged::Answer(Answer::Reject(Refusal::unproven(reason))));
         }
-        match &router.home {
-            Some(home) => Judged::Forward(home.clone()),
-            None => Judged::Answer(Answer::Reject(Reason::NoHome)),
-        }
+        router.home.as_ref().map(|home| Judged::Forward(home.clone())).ok_or(Reason::NoHome)
     }
 
     /// How the home server of a router fares; `None` if it has none.

@@ -23,7 +23,7 @@ use crate::clock::Timestamp;
 use crate::domain::access::{Reason, Request};
 use crate::domain::home::{Home, HomeFault, Word};
 use crate::domain::router::{Demand, NasKey, Signs};
-use crate::gate::access::{Answer, Mark};
+use crate::gate::access::{Answer, Mark, Refusal};
 use crate::proto::radius::{AttributeType, BuildError, Forged, Packet, Signature, eap, sign};
 
 /// A refusal before the password is proven leaves this long after its request came, if the answer was there sooner: memory
@@ -305,39 +305,27 @@ impl InFlight {
         let entropy = &**server.gate.entropy();
         let (reply, mark) = match &answer {
             Answer::Accept(accept) => (asked.accept(accept, &peer.secret, entropy), Some(accept.mark)),
-            Answer::Reject(reason) => {
-                self.call.log_refusal(*reason, request);
-                (asked.reject(*reason, request.proof.as_ref(), &peer.secret, entropy), None)
-            }
-            Answer::Unproven(reason) => {
-                self.call.log_refusal(*reason, request);
-                (asked.reject(Reason::WrongPassword, request.proof.as_ref(), &peer.secret, entropy), None)
+            Answer::Reject(refusal) => {
+                self.call.log_refusal(refusal.reason, request);
+                (asked.reject(refusal.told, request.proof.as_ref(), &peer.secret, entropy), None)
             }
             // The gate counts it; and what is to be forwarded was.
             Answer::Silence | Answer::Forward(_) => return Ok(()),
         };
         let reply = reply.map_err(too_long)?;
-        let reason = match answer {
-            Answer::Reject(reason) => Some(reason),
-            // It must not show that it is not for the password.
-            Answer::Unproven(_) => Some(Reason::WrongPassword),
-            Answer::Accept(_) | Answer::Silence | Answer::Forward(_) => None,
-        };
-        if let Some(reason) = reason {
-            self.answer_refusal(reply, request, reason).await;
-            return Ok(());
+        match &answer {
+            Answer::Reject(refusal) => self.answer_refusal(reply, refusal).await,
+            Answer::Accept(_) | Answer::Silence | Answer::Forward(_) => self.answer(reply, mark).await,
         }
-        self.answer(reply, mark).await;
         Ok(())
     }
 
     /// A refusal; one for which passwords were guessed is kept back, if there is a place for it.
-    pub(super) async fn answer_refusal(self, reply: Vec<u8>, request: &Request, reason: Reason) {
+    pub(super) async fn answer_refusal(self, reply: Vec<u8>, refusal: &Refusal) {
         let server = self.call.server.clone();
-        let permit = if reason.is_guess() { server.refusals.clone().try_acquire_owned().ok() } else { None };
+        let permit = if refusal.told.is_guess() { server.refusals.clone().try_acquire_owned().ok() } else { None };
         let Some(permit) = permit else { return self.answer(reply, None).await };
-        let until = server.gate.kept_back(request, reason);
-        server.spawn(permit, self.answer_later(reply, until));
+        server.spawn(permit, self.answer_later(reply, refusal.until));
     }
 
     /// A refusal for which passwords were guessed: never sooner than any other of its kind, and later with each guess.

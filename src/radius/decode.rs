@@ -16,6 +16,8 @@ use crate::proto::radius::{AttributeType, Packet, SharedSecret, attribute};
 const FRAMED: u32 = 2;
 /// Acct-Authentic of a user that the router itself let in.
 const AUTHENTIC_LOCAL: u32 = 2;
+/// What the numbers and IPv4 addresses of a record take.
+const WORD_BYTES: usize = 4;
 /// The longest delay that is believed: RouterOS gives a record up within minutes.
 const DELAY: Duration = Duration::from_secs(24 * 3600);
 
@@ -38,6 +40,8 @@ pub(super) enum Undecodable {
     StatusTypeLength,
     /// An Acct-Status-Type that is none of Start, Interim-Update, Stop, On and Off.
     StatusType,
+    /// A number or an address of a record that is not 4 octets.
+    RecordValueLength,
 }
 
 impl Undecodable {
@@ -52,6 +56,7 @@ impl Undecodable {
             Self::NoStatusType => "no_acct_status_type",
             Self::StatusTypeLength => "acct_status_type_length",
             Self::StatusType => "acct_status_type",
+            Self::RecordValueLength => "acct_value_length",
         }
     }
 }
@@ -103,15 +108,16 @@ pub(super) fn access(
     arrival: &Arrival,
 ) -> Result<Access, Undecodable> {
     let user_name = user_name(packet)?;
-    let (proof, flaw) = match proof::read(packet, secret) {
-        Ok(proof) => (proof, None),
-        Err(flaw) => (None, Some(flaw)),
+    let (service, proof, flaw) = match (service(packet), proof::read(packet, secret)) {
+        (Ok(service), Ok(proof)) => (service, proof, None),
+        (Ok(service), Err(flaw)) => (service, None, Some(flaw)),
+        (Err(flaw), _) => (Service::Other(0), None, Some(flaw)),
     };
     let request = Request {
         nas,
         user_name,
         proof,
-        service: service(packet),
+        service,
         station: text(packet, AttributeType::CALLING_STATION_ID),
         acct_session_id: text(packet, AttributeType::ACCT_SESSION_ID),
         nas_ip: nas_ip(packet),
@@ -126,6 +132,9 @@ pub(super) fn access(
 /// # Errors
 /// As [`Undecodable`] says.
 pub(super) fn notice(packet: &Packet<'_>, arrival: &Arrival) -> Result<Notice, Undecodable> {
+    if packet.attributes().any(|attribute| is_word(attribute.kind) && attribute.value.len() != WORD_BYTES) {
+        return Err(Undecodable::RecordValueLength);
+    }
     let nas = nas(packet, arrival.router, arrival.source);
     let delay = seconds(packet, AttributeType::ACCT_DELAY_TIME).min(DELAY);
     let report = match status(packet)? {
@@ -159,6 +168,25 @@ pub(super) fn notice(packet: &Packet<'_>, arrival: &Arrival) -> Result<Notice, U
     })))
 }
 
+/// Whether a record has it as a number or an IPv4 address; one of another length would be booked as none.
+const fn is_word(kind: AttributeType) -> bool {
+    matches!(
+        kind,
+        AttributeType::NAS_IP_ADDRESS
+            | AttributeType::FRAMED_IP_ADDRESS
+            | AttributeType::ACCT_DELAY_TIME
+            | AttributeType::ACCT_INPUT_OCTETS
+            | AttributeType::ACCT_OUTPUT_OCTETS
+            | AttributeType::ACCT_AUTHENTIC
+            | AttributeType::ACCT_SESSION_TIME
+            | AttributeType::ACCT_INPUT_PACKETS
+            | AttributeType::ACCT_OUTPUT_PACKETS
+            | AttributeType::ACCT_TERMINATE_CAUSE
+            | AttributeType::ACCT_INPUT_GIGAWORDS
+            | AttributeType::ACCT_OUTPUT_GIGAWORDS
+    )
+}
+
 fn status(packet: &Packet<'_>) -> Result<u32, Undecodable> {
     let value = packet.first(AttributeType::ACCT_STATUS_TYPE).ok_or(Undecodable::NoStatusType)?;
     attribute::integer(value).ok_or(Undecodable::StatusTypeLength)
@@ -190,9 +218,15 @@ fn seconds(packet: &Packet<'_>, kind: AttributeType) -> Duration {
     Duration::from_secs(packet.integer(kind).unwrap_or(0).into())
 }
 
-fn service(packet: &Packet<'_>) -> Service {
-    let mut types = packet.all(AttributeType::SERVICE_TYPE).map(|value| attribute::integer(value).unwrap_or(0));
-    types.find(|kind| *kind != FRAMED).map_or(Service::Vpn, Service::Other)
+fn service(packet: &Packet<'_>) -> Result<Service, Reason> {
+    let mut service = Service::Vpn;
+    for value in packet.all(AttributeType::SERVICE_TYPE) {
+        match attribute::integer(value).ok_or(Reason::BadServiceType)? {
+            FRAMED => {}
+            other => service = Service::Other(other),
+        }
+    }
+    Ok(service)
 }
 
 fn authentic(packet: &Packet<'_>) -> Authentic {
@@ -356,6 +390,19 @@ mod tests {
         assert_eq!(notice_of(|_| ()).err(), Some(Undecodable::NoStatusType));
         let of = |kind, value: &'static [u8]| notice_of(|packet| _ = packet.push(kind, value).unwrap()).err();
         assert_eq!(of(AttributeType::ACCT_STATUS_TYPE, &[1]), Some(Undecodable::StatusTypeLength));
+        for kind in [4, 8, 41, 42, 43, 45, 46, 47, 48, 49, 52, 53].map(AttributeType) {
+            let stop = |octets| {
+                notice_of(|packet| {
+                    packet.push_integer(AttributeType::ACCT_STATUS_TYPE, 2).unwrap();
+                    packet.push(name, b"ann").unwrap().push(id, b"81500001").unwrap();
+                    packet.push(kind, &vec![0; octets]).unwrap();
+                })
+            };
+            assert!(stop(4).is_ok());
+            for octets in [0, 3, 5, 8] {
+                assert_eq!(stop(octets).err(), Some(Undecodable::RecordValueLength), "{kind:?}");
+            }
+        }
         assert!(matches!(with(7, &[]), Ok(Notice::NasOn(..))));
         assert!(matches!(with(8, &[]), Ok(Notice::NasOff(..))));
     }

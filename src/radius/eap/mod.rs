@@ -27,7 +27,7 @@ use super::decode::{self, Access};
 use super::dropped::Dropped;
 use crate::domain::access::{Reason, Request};
 use crate::domain::credential::{Proof, Proven};
-use crate::gate::access::{Accept, Answer};
+use crate::gate::access::{Accept, Answer, Refusal};
 use crate::proto::radius::eap::{self, Challenged, Conversation, Failing, Heard, Unheard, conversation};
 use crate::proto::radius::{AttributeType, BuildError, Packet};
 
@@ -125,26 +125,33 @@ impl Round {
 
     /// What the gate decided, told the client. It is not in yet: that is said only when it has seen our proof.
     async fn tell(self, challenged: Challenged, proven: Request, answer: Answer) -> Result<(), Dropped> {
-        let (talk, eap): (Talk, _) = match answer {
+        match answer {
             Answer::Accept(accept) => match accept.proven {
                 Proven::MsChap2 { success, .. } => {
-                    challenged.succeed(Arc::new(Granted { request: proven, accept: *accept }), &success)
+                    let granted = Arc::new(Granted { request: proven, accept: *accept });
+                    let (talk, eap) = challenged.succeed(granted, &success);
+                    self.ask(talk, &eap).await
                 }
                 // No other proof was given.
-                Proven::Plain | Proven::MsChap1(_) | Proven::ByHome(_) => return Err(Dropped::EapOutOfTurn),
+                Proven::Plain | Proven::MsChap1(_) | Proven::ByHome(_) => Err(Dropped::EapOutOfTurn),
             },
-            Answer::Reject(reason) => {
-                let call = &self.in_flight.call;
-                call.log_refusal(reason, &proven);
-                let error = reply::error(reason, &**call.server.gate.entropy());
-                challenged.fail(reason, error.as_bytes())
-            }
+            Answer::Reject(refusal) => self.tell_refusal(challenged, &proven, &refusal).await,
             // The gate counts it.
-            Answer::Silence => return Ok(()),
+            Answer::Silence => Ok(()),
             // No home server is asked about EAP.
-            Answer::Unproven(_) | Answer::Forward(_) => return Err(Dropped::EapOutOfTurn),
-        };
-        self.ask(talk, &eap).await
+            Answer::Forward(_) => Err(Dropped::EapOutOfTurn),
+        }
+    }
+
+    /// The client learns here that it is refused, so here it waits; the Access-Reject is no news.
+    async fn tell_refusal(self, challenged: Challenged, proven: &Request, refusal: &Refusal) -> Result<(), Dropped> {
+        let call = &self.in_flight.call;
+        call.log_refusal(refusal.reason, proven);
+        let error = reply::error(refusal.told, &**call.server.gate.entropy());
+        let (talk, eap) = challenged.fail(refusal.told, error.as_bytes());
+        let reply = self.challenge(talk, &eap).map_err(too_long)?;
+        self.spent().answer_refusal(reply, refusal).await;
+        Ok(())
     }
 
     /// The client has seen our proof: it is let in if what was granted still stands.
@@ -157,12 +164,12 @@ impl Round {
                     call.asked.eap_accept(&accept, &granted.request, success, &call.peer.secret, &**gate.entropy());
                 self.answer(reply, Some(&accept)).await
             }
-            Answer::Reject(reason) => {
-                call.log_refusal(reason, &granted.request);
-                self.reject(reason, &conversation::failure_for(success)).await
+            Answer::Reject(refusal) => {
+                call.log_refusal(refusal.reason, &granted.request);
+                self.reject(refusal.told, &conversation::failure_for(success)).await
             }
             // The gate counts it; and nothing else is its word on what it granted.
-            Answer::Silence | Answer::Unproven(_) | Answer::Forward(_) => Ok(()),
+            Answer::Silence | Answer::Forward(_) => Ok(()),
         }
     }
 
@@ -181,29 +188,35 @@ impl Round {
 
     async fn reject(self, reason: Reason, failure: &[u8]) -> Result<(), Dropped> {
         let call = &self.in_flight.call;
-        let reply = call.asked.eap_reject(reason, failure, &call.peer.secret).map_err(too_long)?;
-        if let Some(turn) = self.turn {
-            turn.spent();
-        }
-        self.in_flight.answer_refusal(reply, &self.request, reason).await;
-        Ok(())
+        let reply = call.asked.eap_reject(reason, failure, &call.peer.secret);
+        self.answer(reply, None).await
     }
 
     async fn ask(self, talk: Talk, eap: &[u8]) -> Result<(), Dropped> {
+        let reply = self.challenge(talk, eap);
+        self.answer(reply, None).await
+    }
+
+    /// An Access-Challenge by which the log-in goes on.
+    fn challenge(&self, talk: Talk, eap: &[u8]) -> Result<Vec<u8>, BuildError> {
         let call = &self.in_flight.call;
         let (server, bound) = (&call.server, Bound::to(&self.request));
         let state = server.conversations.put(bound, talk, &**server.gate.entropy(), Instant::now());
-        let reply = call.asked.eap_challenge(eap, &state, &call.peer.secret);
-        self.answer(reply, None).await
+        call.asked.eap_challenge(eap, &state, &call.peer.secret)
     }
 
     async fn answer(self, reply: Result<Vec<u8>, BuildError>, accept: Option<&Accept>) -> Result<(), Dropped> {
         let reply = reply.map_err(too_long)?;
+        self.spent().answer(reply, accept.map(|accept| accept.mark)).await;
+        Ok(())
+    }
+
+    /// It is answered: its State is no longer good.
+    fn spent(self) -> InFlight {
         if let Some(turn) = self.turn {
             turn.spent();
         }
-        self.in_flight.answer(reply, accept.map(|accept| accept.mark)).await;
-        Ok(())
+        self.in_flight
     }
 
     /// Does what waits for the database in a task of its own, of which there is a limit.
