@@ -5,7 +5,18 @@ use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
 
+use radgram::clock::{Clock, SystemClock, Timestamp};
+use radgram::config::Config;
+use radgram::domain::connection::{Authentic, Record, Report, Traffic, Via};
+use radgram::domain::id::RouterId;
+use radgram::domain::router::NasKey;
+use radgram::entropy::SystemEntropy;
+use radgram::open::open_store;
+use radgram::store::booking::Booking;
+use radgram::store::connection::ClassSeen;
 use tempfile::TempDir;
 
 const SECRET: &str = "hunter2-hunter2";
@@ -261,6 +272,20 @@ fn attributes_of_own_dictionaries_are_taken_and_missed_when_they_are_gone() {
 }
 
 #[test]
+fn attributes_of_own_dictionaries_are_taken_of_home_servers_too() {
+    let office = Office::new();
+    let set = "setting set home_attributes Our-Floor,Framed-Pool";
+    assert!(office.refused(set).contains("expected none, or names like Framed-Pool"));
+    office.write("dictionary.ours", "VENDOR Ours 32473\nATTRIBUTE Our-Floor 1 byte Ours\n");
+    office.write("radius.toml", "[radius]\ndictionaries = \".\"\n");
+    assert_eq!(office.done(set), "home_attributes is Our-Floor,Framed-Pool\n");
+    // Without the file that defines it the setting stands, and may be set anew.
+    office.write("radius.toml", "");
+    assert!(office.done("setting list").contains("Our-Floor,Framed-Pool"));
+    assert_eq!(office.done("setting set home_attributes Framed-Pool"), "home_attributes is Framed-Pool\n");
+}
+
+#[test]
 fn a_setting_says_what_is_allowed() {
     let office = Office::new();
     let message = office.refused("setting set session_hours 169");
@@ -318,6 +343,71 @@ fn a_secret_is_changed_with_the_old_one_kept_and_routers_share_an_address() {
     assert!(office.done("router attribute hq --apply").contains("no connection runs there"));
     office.done("setting set coa_session_timeout from_now --router hq");
     assert!(office.refused("setting set coa_session_timeout sometimes --router hq").contains("from_start"));
+}
+
+#[tokio::test]
+async fn the_cause_of_an_end_is_called_as_the_dictionary_calls_it() {
+    let office = Office::new();
+    office.done_with("router add office --address 192.0.2.1", SECRET);
+    let config = Config::load(&office.directory.path().join("radius.toml")).unwrap();
+    let store = open_store(&config, &SystemClock, Arc::new(SystemEntropy)).await.unwrap();
+    let router = store.reader().routers().await.unwrap().routers[0].id;
+    let now = SystemClock.now();
+    let mut tx = store.begin().await.unwrap();
+    for (name, report) in [
+        ("ann", Report::Stop(Some(2))),
+        ("bob", Report::Stop(Some(99))),
+        ("carl", Report::Stop(None)),
+        ("dora", Report::Start),
+    ] {
+        let record = record(router, name, report, now);
+        let nas = tx.nas(&record.nas, now).await.unwrap().id;
+        let (account, session, class) = (None, None, ClassSeen::None);
+        tx.book(&Booking { record: &record, nas, account, session, class }).await.unwrap();
+    }
+    tx.commit(now).await.unwrap();
+    let open = store.reader().connections().await.unwrap().remove(0);
+    let mut tx = store.begin().await.unwrap();
+    tx.end_connection(&open, "lost", now).await.unwrap();
+    tx.commit(now).await.unwrap();
+    store.close().await;
+
+    let expected = [("ann", "Lost-Carrier"), ("bob", "99"), ("carl", "unknown"), ("dora", "lost")];
+    let connections = office.json("connection list");
+    let pair = |line| (text(line, "username"), text(line, "cause"));
+    let mut causes: Vec<(&str, &str)> = connections.as_array().unwrap().iter().map(pair).collect();
+    causes.sort_unstable();
+    assert_eq!(causes, expected);
+    let table = office.done("connection list");
+    for (name, cause) in expected {
+        let says = |line: &str| [name, cause].iter().all(|word| line.split_whitespace().any(|cell| cell == *word));
+        assert!(table.lines().any(says), "{name} {cause}: {table}");
+    }
+}
+
+fn text<'a>(line: &'a serde_json::Value, field: &str) -> &'a str {
+    line[field].as_str().unwrap()
+}
+
+/// What a router reports of a connection.
+fn record(router: RouterId, name: &str, report: Report, arrived: Timestamp) -> Record {
+    Record {
+        report,
+        nas: NasKey { router, address: "192.0.2.1".parse().unwrap(), identifier: "office".to_owned() },
+        acct_session_id: format!("81{name}"),
+        user_name: name.as_bytes().to_vec(),
+        class: None,
+        station: Some("203.0.113.7".to_owned()),
+        nas_ip: None,
+        framed_ip: None,
+        server: None,
+        authentic: Authentic::Radius,
+        arrived,
+        delay: Duration::ZERO,
+        lasted: Duration::from_secs(600),
+        traffic: Traffic::default(),
+        via: Via::Radius,
+    }
 }
 
 #[test]

@@ -8,6 +8,25 @@ use super::home::Taken;
 use super::policy::Found;
 use super::radsec::Orders;
 
+/// The words of a setting, one for each value.
+macro_rules! words {
+    ($kind:ident { $($value:ident = $word:literal),+ $(,)? }) => {
+        impl $kind {
+            /// The word of the setting.
+            pub const fn word(self) -> &'static str {
+                match self {
+                    $(Self::$value => $word,)+
+                }
+            }
+
+            fn read(found: &Found, setting: &str) -> Self {
+                let is_said = |value: &Self| value.word() == found.text(setting);
+                [$(Self::$value),+].into_iter().find(is_said).expect("the setting is one of the words")
+            }
+        }
+    };
+}
+
 /// What holds for a router.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Habits {
@@ -16,7 +35,8 @@ pub struct Habits {
     /// Which log-ins are taken for those of a VPN.
     pub services: Services,
     /// What is taken of the answers of its home server.
-    pub home_attributes: Taken,
+    /// `None`: it names what no dictionary in force defines.
+    pub home_attributes: Option<Taken>,
     /// Where Disconnects go while it asks over RadSec.
     pub orders: Orders,
     /// How it takes Disconnect- and CoA-Requests.
@@ -104,15 +124,14 @@ pub enum Services {
     VpnAndIpsec,
 }
 
-impl Services {
-    /// The word of the setting.
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Vpn => "vpn",
-            Self::VpnAndIpsec => "vpn_and_ipsec",
-        }
-    }
+words! { SessionTimeout { Off = "off", FromStart = "from_start", FromNow = "from_now" } }
+words! { Telling { OnDemand = "on_demand", AtOnce = "at_once" } }
+words! { Signing { Auto = "auto", Yes = "yes", No = "no" } }
+words! { Identification { Full = "full", WithoutNasAddress = "without_nas_address", SessionId = "session_id" } }
+words! { NotFound { Gone = "gone", Unsure = "unsure" } }
+words! { Services { Vpn = "vpn", VpnAndIpsec = "vpn_and_ipsec" } }
 
+impl Services {
     /// Whether a log-in is one of a VPN.
     pub const fn take(self, service: Service, proof: Option<&Proof>) -> bool {
         match (service, self, proof) {
@@ -124,14 +143,10 @@ impl Services {
 
 impl Habits {
     pub(super) fn of(found: &Found) -> Self {
-        let services = match found.text("services") {
-            "vpn_and_ipsec" => Services::VpnAndIpsec,
-            _ => Services::Vpn,
-        };
         Self {
             hold: found.seconds("hold_seconds", 1),
-            services,
-            home_attributes: Taken::parse(found.text("home_attributes")).expect("the setting accepted the names"),
+            services: Services::read(found, "services"),
+            home_attributes: Taken::parse(found.text("home_attributes")).ok(),
             orders: Orders::from_word(found.text("radsec_disconnects")).expect("the setting is one of the words"),
             coa: CoaHabits::of(found),
         }
@@ -141,31 +156,84 @@ impl Habits {
 impl CoaHabits {
     fn of(found: &Found) -> Self {
         Self {
-            session_timeout: match found.text("coa_session_timeout") {
-                "from_start" => SessionTimeout::FromStart,
-                "from_now" => SessionTimeout::FromNow,
-                _ => SessionTimeout::Off,
-            },
-            attributes: if found.text("coa_attributes") == "at_once" { Telling::AtOnce } else { Telling::OnDemand },
-            signing: match found.text("coa_message_authenticator") {
-                "yes" => Signing::Yes,
-                "no" => Signing::No,
-                _ => Signing::Auto,
-            },
-            identification: match found.text("coa_identification") {
-                "without_nas_address" => Identification::WithoutNasAddress,
-                "session_id" => Identification::SessionId,
-                _ => Identification::Full,
-            },
-            not_found: if found.text("coa_not_found") == "unsure" { NotFound::Unsure } else { NotFound::Gone },
+            session_timeout: SessionTimeout::read(found, "coa_session_timeout"),
+            attributes: Telling::read(found, "coa_attributes"),
+            signing: Signing::read(found, "coa_message_authenticator"),
+            identification: Identification::read(found, "coa_identification"),
+            not_found: NotFound::read(found, "coa_not_found"),
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fmt::Debug;
+
     use super::*;
+    use crate::domain::id::RouterId;
+    use crate::domain::policy::Values;
+    use crate::domain::setting::{Kind, Level, Setting};
     use crate::secret::Secret;
+
+    /// What each word of a router's setting makes of its habits; all words, in the order of the setting.
+    #[track_caller]
+    fn check<T: Debug + PartialEq>(setting: &str, of: impl Fn(Habits) -> T, expected: &[(&str, T)]) {
+        let Kind::Choice(words) = Setting::named(setting).unwrap().kind else { panic!("{setting} takes no words") };
+        let read = |word: &&'static str| {
+            let mut values = Values::default();
+            values.insert(setting, Level::Router(7), (*word).to_owned());
+            (*word, of(values.habits(Some(RouterId(7))).unwrap()))
+        };
+        assert_eq!(words.iter().map(read).collect::<Vec<_>>(), expected, "{setting}");
+    }
+
+    #[test]
+    fn every_word_of_a_setting_is_a_habit_of_its_own() {
+        check("services", |its| its.services, &[("vpn", Services::Vpn), ("vpn_and_ipsec", Services::VpnAndIpsec)]);
+        check(
+            "coa_session_timeout",
+            |its| its.coa.session_timeout,
+            &[
+                ("off", SessionTimeout::Off),
+                ("from_start", SessionTimeout::FromStart),
+                ("from_now", SessionTimeout::FromNow),
+            ],
+        );
+        check(
+            "coa_attributes",
+            |its| its.coa.attributes,
+            &[("on_demand", Telling::OnDemand), ("at_once", Telling::AtOnce)],
+        );
+        check(
+            "coa_message_authenticator",
+            |its| its.coa.signing,
+            &[("auto", Signing::Auto), ("yes", Signing::Yes), ("no", Signing::No)],
+        );
+        check(
+            "coa_identification",
+            |its| its.coa.identification,
+            &[
+                ("full", Identification::Full),
+                ("without_nas_address", Identification::WithoutNasAddress),
+                ("session_id", Identification::SessionId),
+            ],
+        );
+        check("coa_not_found", |its| its.coa.not_found, &[("gone", NotFound::Gone), ("unsure", NotFound::Unsure)]);
+        check(
+            "radsec_disconnects",
+            |its| its.orders,
+            &[
+                ("connection_then_udp", Orders::ConnectionThenUdp),
+                ("connection", Orders::Connection),
+                ("udp", Orders::Udp),
+            ],
+        );
+    }
+
+    #[test]
+    fn where_nothing_is_set_the_habits_are_the_usual_ones() {
+        assert_eq!(Values::default().habits(None).unwrap().coa, CoaHabits::default());
+    }
 
     #[test]
     fn only_eap_may_come_without_framed_and_only_if_wanted() {

@@ -80,7 +80,7 @@ impl Taken {
         }
         let mut taken = Vec::new();
         for name in written.split(',').map(str::trim) {
-            let definition = Dictionary::embedded().named(name);
+            let definition = Dictionary::current().named(name);
             let definition = definition.ok_or_else(|| format!("no attribute has the name {:?}", one_line(name)))?;
             if let Some(why) = reserved(definition) {
                 return Err(format!("{} cannot be taken: {why}", definition.name));
@@ -134,6 +134,8 @@ pub enum HomeValue {
     Open(Vec<u8>),
     /// Hidden as MS-CHAP-MPPE-Keys are (RFC 2548 §2.4.1): 32 octets.
     Keys(Secret),
+    /// Hidden as User-Password is (RFC 2865 §5.2): at most 128 octets.
+    Password(Secret),
     /// Hidden with a salt (RFC 2548 §2.4.2), after a tag if it has one (RFC 2868 §3.5).
     Salted(Option<u8>, Secret),
 }
@@ -157,11 +159,13 @@ pub enum HomeFault {
     TooLong,
     /// It cannot be sent to: no such network here.
     NotSent,
+    /// What is taken of its answers is not known, so that less might be passed on than it demands.
+    Attributes,
 }
 
 impl HomeFault {
     /// All.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Silent,
         Self::Forged,
         Self::Unsigned,
@@ -170,6 +174,7 @@ impl HomeFault {
         Self::Busy,
         Self::TooLong,
         Self::NotSent,
+        Self::Attributes,
     ];
 
     /// The word in SQL, metrics and logs.
@@ -183,6 +188,7 @@ impl HomeFault {
             Self::Busy => "home_busy",
             Self::TooLong => "home_too_long",
             Self::NotSent => "home_not_sent",
+            Self::Attributes => "home_attributes",
         }
     }
 
@@ -199,6 +205,10 @@ impl HomeFault {
             Self::Busy => "too many log-ins wait for the home server",
             Self::TooLong => "the request is too long to be forwarded",
             Self::NotSent => "nothing can be sent to the home server",
+            Self::Attributes => {
+                "the setting home_attributes names an attribute that no dictionary defines: start radgram again with the \
+                 dictionary that does, or set it anew"
+            }
         }
     }
 
@@ -211,7 +221,7 @@ impl HomeFault {
     const fn is_its_own(self) -> bool {
         match self {
             Self::Silent | Self::Forged | Self::Unsigned | Self::Nonsense | Self::NotSent => true,
-            Self::Dead | Self::Busy | Self::TooLong => false,
+            Self::Dead | Self::Busy | Self::TooLong | Self::Attributes => false,
         }
     }
 }
@@ -358,7 +368,7 @@ mod tests {
     #[test]
     fn what_is_not_the_servers_doing_kills_it_never() {
         let mut health = Health::default();
-        for fault in [HomeFault::Busy, HomeFault::Dead, HomeFault::TooLong] {
+        for fault in [HomeFault::Busy, HomeFault::Dead, HomeFault::TooLong, HomeFault::Attributes] {
             for _ in 0..10 {
                 assert_eq!(health.failed(fault, Timestamp::from_millis(0)), Turn::Same);
             }

@@ -199,7 +199,7 @@ impl Values {
 
     fn found(&self, levels: &[Level]) -> Result<Found, BadValue> {
         let value = |setting: &'static Setting| match self.nearest(setting.name, levels) {
-            Some((_, value)) => setting.accept(value),
+            Some((_, value)) => setting.stored(value),
             None => Ok(setting.default.to_owned()),
         };
         let mut found = HashMap::with_capacity(SETTINGS.len());

@@ -271,6 +271,18 @@ impl Setting {
         if taken { Ok(value.to_owned()) } else { Err(self.bad(value)) }
     }
 
+    /// The value as it was stored. Names of attributes are looked up where they count: a file of the dictionaries may be
+    /// gone since, or not be read yet.
+    ///
+    /// # Errors
+    /// As [`Setting::accept`].
+    pub(super) fn stored(&self, value: &str) -> Result<String, BadValue> {
+        match self.kind {
+            Kind::Attributes => Ok(value.to_owned()),
+            _ => self.accept(value),
+        }
+    }
+
     fn bad(&self, value: &str) -> BadValue {
         let value = value.chars().take(80).collect();
         BadValue { setting: self.name.to_owned(), value, expected: self.expected() }

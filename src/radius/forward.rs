@@ -143,14 +143,15 @@ impl<'a> Reading<'a> {
         let of_ms_chap = vendor.is_some_and(|kind| OF_MS_CHAP.contains(&kind));
         let vendor = vendor.map(|kind| kind.vendor.0);
         let taken = if of_ms_chap { self.ms_chap != MsChap::None } else { self.taken.has(vendor, number) };
-        let Some(definition) = Dictionary::embedded().numbered(vendor, number).filter(|_| taken) else {
+        let Some(definition) = Dictionary::current().numbered(vendor, number).filter(|_| taken) else {
             return Ok(None);
         };
         let value = match (definition.hiding, definition.tagging) {
             (Hiding::Open, _) => HomeValue::Open(value.to_vec()),
-            (Hiding::Password, _) => {
+            (Hiding::Password, _) if of_ms_chap => {
                 HomeValue::Keys(Secret::new(*hide::reveal_chap_keys(value, self.authenticator, self.home)?))
             }
+            (Hiding::Password, _) => HomeValue::Password(hide::reveal_password(value, self.authenticator, self.home)?),
             (Hiding::Salted, Tagging::Untagged) => {
                 HomeValue::Salted(None, hide::reveal_key(value, self.authenticator, self.home)?)
             }
@@ -179,6 +180,7 @@ pub(super) fn push(
     let mut salt = u16::from_be_bytes(entropy.bytes());
     for attribute in &granted.attributes {
         let HomeAttribute { vendor, number, value } = attribute;
+        let too_long = |_: HideError| BuildError::ValueTooLong(AttributeType(*number));
         if ours.iter().any(|set| (set.vendor(), set.number()) == (*vendor, *number)) {
             continue;
         }
@@ -188,10 +190,13 @@ pub(super) fn push(
                 Ok(keys) => hide::hide_chap_keys(keys, authenticator, router).to_vec(),
                 Err(_) => return Err(BuildError::ValueTooLong(AttributeType(*number))),
             },
+            HomeValue::Password(value) => {
+                hide::hide_password(value.expose(), authenticator, router).map_err(too_long)?
+            }
             HomeValue::Salted(tag, value) => {
                 salt = salt.wrapping_add(1);
                 let hidden = hide::hide_salted(value.expose(), salt.to_be_bytes(), authenticator, router);
-                let hidden = hidden.map_err(|_| BuildError::ValueTooLong(AttributeType(*number)))?;
+                let hidden = hidden.map_err(too_long)?;
                 tag.iter().copied().chain(hidden).collect()
             }
         };
@@ -323,6 +328,30 @@ mod tests {
         let (tag, hidden) = packet.first(TUNNEL_PASSWORD).unwrap().split_first().unwrap();
         assert_eq!((*tag, hide::reveal_key(hidden, &THEIRS, &router())), (3, Ok(Secret::new("tunnelled"))));
         assert_eq!(packet.first(AttributeType::FRAMED_POOL), None);
+    }
+
+    #[test]
+    fn what_an_own_dictionary_defines_is_taken_and_hidden_as_it_says() {
+        // One for the whole program: no other test here meets this vendor, or brings another dictionary.
+        let text = "VENDOR Ours 32473\nBEGIN-VENDOR Ours\nATTRIBUTE Our-Floor 1 byte\n\
+                    ATTRIBUTE Our-Pin 2 string encrypt=1\nATTRIBUTE Our-Key 3 string encrypt=2\nEND-VENDOR Ours\n";
+        let own = Dictionary::embedded().clone().with("own", &|_| Some(text.to_owned())).unwrap();
+        Dictionary::install(own).unwrap();
+        let ours = |number| VendorType { vendor: VendorId(32_473), number };
+        let granted = granted(None, "Our-Floor, our-pin, Our-Key", |packet| {
+            packet.push_vendor(ours(1), &[3]).unwrap();
+            packet.push_vendor(ours(2), &hide::hide_password(b"1234", &OURS, &home()).unwrap()).unwrap();
+            packet.push_vendor(ours(3), &hide::hide_salted(b"a key", [1, 1], &OURS, &home()).unwrap()).unwrap();
+            packet.push_vendor(ours(4), b"in no dictionary").unwrap();
+        });
+        let mut reply = PacketBuilder::new(Code::ACCESS_ACCEPT, 1, Opening::Bare);
+        push(&mut reply, &granted.unwrap(), &Said::default(), (&THEIRS, &router()), &SystemEntropy).unwrap();
+        let bytes = sign::sign_reply(reply, &THEIRS, &router());
+        let packet = Packet::parse(&bytes).unwrap();
+        let said = |number| packet.vendor(ours(number));
+        assert_eq!((said(1), said(4)), (Some(&[3][..]), None));
+        assert_eq!(hide::reveal_password(said(2).unwrap(), &THEIRS, &router()), Ok(Secret::new("1234")));
+        assert_eq!(hide::reveal_key(said(3).unwrap(), &THEIRS, &router()), Ok(Secret::new("a key")));
     }
 
     #[test]

@@ -88,6 +88,8 @@ impl Homes {
     }
 
     async fn forward(&self, peer: &Peer, line: &Line, asked: &[u8]) -> Result<Word, HomeFault> {
+        let habits = self.gate.directory().habits(line.router);
+        let taken = habits.home_attributes.as_ref().ok_or(HomeFault::Attributes)?;
         let asked = Packet::parse(asked).map_err(|_| HomeFault::TooLong)?;
         let authenticator = self.gate.entropy().bytes();
         let ticket = self.ticket(line, authenticator)?;
@@ -95,10 +97,9 @@ impl Homes {
         let request = forward::request(&asked, &peer.secret, secret, ticket.identifier, &authenticator);
         let request = request.map_err(|_| HomeFault::TooLong)?;
         let answer = ticket.exchange(&request, line.home.timeout).await?;
-        let habits = self.gate.directory().habits(line.router);
         let answer = Packet::parse(&answer).map_err(|_| HomeFault::Nonsense)?;
         let request = Packet::parse(&request).map_err(|_| HomeFault::TooLong)?;
-        forward::said(&answer, &request, secret, &habits.home_attributes).ok_or(HomeFault::Nonsense)
+        forward::said(&answer, &request, secret, taken).ok_or(HomeFault::Nonsense)
     }
 
     /// An identifier on one of the ports; another port is opened if those that there are have none.

@@ -137,8 +137,12 @@ impl Desk {
     }
 
     fn hand_in(&self, datagram: &[u8]) {
-        let Ok(answer) = Packet::parse(datagram) else { return };
         let mut waits = self.lock();
+        let Ok(answer) = Packet::parse(datagram) else {
+            // Whoever waits may have been meant.
+            waits.by_identifier.values_mut().for_each(|wait| wait.fault = Some(HomeFault::Nonsense));
+            return;
+        };
         let Some(wait) = waits.by_identifier.get_mut(&answer.identifier()) else { return };
         if let Err(fault) = self.signed.check(&answer, &wait.authenticator) {
             wait.fault = Some(fault);
