@@ -7,6 +7,7 @@ mod site;
 
 use std::time::Duration;
 
+use radgram::clock::Clock;
 use radgram::domain::user::UserState;
 use radgram::store::guess::{LockKind, NewLock};
 use radgram::web::{Scheme, WebConfig};
@@ -418,6 +419,27 @@ async fn sessions_are_granted_extended_and_ended() {
     browser.get("/sessions").await.assert_page(&["role=\"alert\""]);
     browser.post("/sessions/99/end", &[]).await.assert_status(StatusCode::NOT_FOUND);
     browser.get("/audit").await.assert_page(&["session.grant", "session.extend", "session.end", "operator olga"]);
+}
+
+#[tokio::test]
+async fn ended_connections_say_why_as_the_dictionary_calls_it() {
+    let site = Site::start().await;
+    let router = site.router("office", "192.0.2.1").await;
+    for name in ["ann", "bob", "carl"] {
+        let account = site.account(name, None).await;
+        site.connection(router, account, None, name, "203.0.113.7").await;
+    }
+    let mut browser = site.logged_in("vera").await;
+    browser.get("/sessions").await.assert_page(&["203.0.113.7"]).assert_lacks(&["Cause"]);
+    let open = site.store.reader().connections().await.unwrap();
+    let mut tx = site.store.begin().await.unwrap();
+    for (connection, cause) in open.iter().zip(["2", "99", "lost"]) {
+        tx.end_connection(connection, cause, site.clock.now()).await.unwrap();
+    }
+    tx.commit(site.clock.now()).await.unwrap();
+    let cells = ["Lost-Carrier", "99", "lost"].map(|cause| format!("<td data-label=\"Cause\">{cause}</td>"));
+    let page = browser.get("/sessions").await.assert_page(&["<th>Cause</th>"]);
+    page.assert_has(&cells.each_ref().map(String::as_str));
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::desk::{ACTOR, Desk, Times, rfc3339};
 use super::output::{Line, bounded_list};
 use super::{Failure, ListArgs};
-use crate::domain::connection::Presence;
+use crate::domain::connection::{Presence, shown_cause};
 use crate::domain::id::{ConnectionId, RouterId};
 use crate::store::connection::Connection;
 use crate::store::order::{Order, Whose};
@@ -108,7 +108,7 @@ impl Tunnel {
             started_at: rfc3339(connection.started_at),
             seen_at: rfc3339(connection.seen_at),
             ended_at: connection.ended_at.map(rfc3339),
-            cause: connection.cause.clone(),
+            cause: connection.cause.as_deref().map(shown_cause),
             runs_until: connection.runs_until.map(rfc3339),
             change: orders.get(&connection.id).map(Order::shown),
             input_octets: connection.traffic.input_octets,

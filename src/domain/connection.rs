@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::id::{ConnectionId, RouterId, SessionId};
 use super::router::NasKey;
 use crate::clock::Timestamp;
+use crate::dictionary::Dictionary;
 
 /// A later packet belongs to a connection if its computed start is within this of the start first written
 /// (Acct-Session-Ids are used again by a router).
@@ -67,6 +68,14 @@ pub enum Report {
     Interim,
     /// It went down, with Acct-Terminate-Cause where given.
     Stop(Option<u32>),
+}
+
+/// The cause of an end as it is shown: a number is Acct-Terminate-Cause (RFC 2866 §5.10), and called as the dictionary calls
+/// it. A number that it does not name stays one, and the words for ends that no router reported stay as they are.
+pub fn shown_cause(stored: &str) -> String {
+    let definition = Dictionary::current().named("Acct-Terminate-Cause");
+    let named = stored.parse::<u32>().ok().zip(definition);
+    named.map_or_else(|| stored.to_owned(), |(number, definition)| definition.decode(&number.to_be_bytes()))
 }
 
 /// One accounting record of a connection, decoded.
@@ -224,6 +233,17 @@ mod tests {
         assert!(!place("203.0.113.7").same_network(&place("203.0.114.7")));
         assert!(place("2001:db8::1").same_network(&place("2001:db8::ffff")));
         assert!(!place("AA:BB:CC:00:11:22").same_network(&place("AA:BB:CC:00:11:22")));
+    }
+
+    #[test]
+    fn a_cause_is_called_as_the_dictionary_calls_it() {
+        let check = |stored, expected| assert_eq!(shown_cause(stored), expected);
+        check("1", "User-Request");
+        check("2", "Lost-Carrier");
+        check("18", "Host-Request");
+        for unnamed in ["0", "99", "4294967295", "lost", "gone", "reboot", "unknown"] {
+            check(unnamed, unnamed);
+        }
     }
 
     #[test]

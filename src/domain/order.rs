@@ -57,7 +57,8 @@ pub fn session_timeout(
     Some(Duration::from_secs(left.as_secs().max(1)))
 }
 
-/// An Error-Cause in words (RFC 5176 §3.5).
+/// An Error-Cause in words (RFC 5176 §3.5). They are labels of the metrics, too, and so are not the names of the dictionary in
+/// force: an operator's own files must not change what is counted.
 pub const fn error_cause(cause: u32) -> &'static str {
     match cause {
         201 => "residual session context removed",
@@ -89,6 +90,16 @@ pub const fn may_pass(cause: Option<u32>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dictionary::Dictionary;
+
+    #[test]
+    fn every_cause_of_the_dictionary_has_words() {
+        let causes = &Dictionary::embedded().named("Error-Cause").unwrap().values;
+        for number in 0..1_000 {
+            let is_named = causes.iter().any(|(_, known)| *known == number);
+            assert_eq!(error_cause(number) != "unknown cause", is_named, "{number}");
+        }
+    }
 
     #[test]
     fn a_limit_is_told_as_the_router_counts() {

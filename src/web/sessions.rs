@@ -16,7 +16,7 @@ use super::users::{Filter, limit};
 use super::visit::{Deciding, Shell, Viewing, Visit};
 use crate::clock::Timestamp;
 use crate::domain::account::name_key;
-use crate::domain::connection::Presence;
+use crate::domain::connection::{Presence, shown_cause};
 use crate::domain::id::{ConnectionId, NasId, SessionId};
 use crate::domain::order::OrderState;
 use crate::domain::setting::{Level, Setting};
@@ -53,6 +53,8 @@ struct Tunnel {
     router: String,
     received: String,
     sent: String,
+    /// Why it ended; empty while it runs.
+    cause: String,
     /// What it is to be changed to, and what its router said of it.
     order: Option<Order>,
 }
@@ -125,6 +127,7 @@ async fn tunnels(visit: &Visit, filter: &Filter) -> Result<Vec<Tunnel>, WebError
         router: routers.get(&connection.nas).cloned().unwrap_or_default(),
         received: octets(connection.traffic.input_octets),
         sent: octets(connection.traffic.output_octets),
+        cause: connection.cause.as_deref().map(shown_cause).unwrap_or_default(),
         connection,
     });
     let admitted = |tunnel: &Tunnel| {
