@@ -13,10 +13,13 @@ use std::time::Duration;
 
 use eap::Nas;
 use edge::{CALLER, Edge, SECRET};
+use radgram::domain::account::NAME_BYTES;
 use radgram::domain::audit::Actor;
 use radgram::domain::setting::Level;
 use radgram::proto::radius::eap::{Eap, Method, MsChapV2};
+use radgram::proto::radius::packet::VALUE_MAX_BYTES;
 use radgram::proto::radius::{AttributeType, Code};
+use radgram::secret::Secret;
 use radgram::store::attempt::{AttemptLine, Verdict};
 use tokio::process::Command;
 
@@ -177,6 +180,48 @@ async fn logging_in_to_the_router_is_no_vpn_unless_it_is_by_eap_and_that_is_want
     let client = edge::Client::new(edge::LOCALHOST).await;
     assert_eq!(edge::checked(&client.ask(edge.auth, &pap).await, &pap).0, Code::ACCESS_REJECT);
     assert_eq!(attempts(&edge, 3).await[0].reason.as_deref(), Some("not_vpn"));
+}
+
+/// An account of Ann's with a session, whose name is as long as names are: its identity (RFC 3748 §5.1) and its proof take
+/// two EAP-Message attributes each (RFC 3579 §3.1).
+async fn long_named(edge: &Edge) -> String {
+    let (actor, name) = (Actor::CommandLine, "n".repeat(NAME_BYTES));
+    let ann = edge.gate.reader().user_by_telegram(100).await.unwrap().unwrap().id;
+    edge.gate.set_setting(&actor, "accounts_per_user", Level::System, "3").await.unwrap();
+    let account = edge.gate.add_account(&actor, &name, Some(ann), Some(Secret::new("clientPass"))).await.unwrap();
+    edge.gate.grant_session(&actor, account, Duration::from_secs(3600)).await.unwrap();
+    name
+}
+
+#[tokio::test]
+async fn what_is_longer_than_an_attribute_is_put_together() {
+    let edge = Edge::start().await;
+    let name = long_named(&edge).await;
+    let nas = Nas::new(edge.auth, SECRET, &name, "clientPass", CALLER).await;
+    let identity = Eap::Response { identifier: 7, method: Method::IDENTITY, data: name.as_bytes() }.to_bytes();
+    let (request, authenticator) = nas.request(&identity, None);
+    assert_eq!(eap::parts(&request), [VALUE_MAX_BYTES, 5]);
+    let challenge = nas.ask(&request, authenticator).await;
+    let proof = nas.proof(&challenge);
+    let (request, authenticator) = nas.request(&proof.eap, challenge.state.as_deref());
+    assert_eq!(eap::parts(&request), [VALUE_MAX_BYTES, 59]);
+    let told = nas.ask(&request, authenticator).await;
+    let accept = nas.acknowledge(&proof, &told).await;
+    assert_eq!(accept.code(), Code::ACCESS_ACCEPT);
+    nas.check_accept(&accept, &proof);
+    let attempt = attempts(&edge, 1).await.remove(0);
+    assert_eq!((attempt.user_name, attempt.verdict), (name, Verdict::Accept));
+}
+
+#[tokio::test]
+async fn what_others_cut_into_attributes_is_put_together() {
+    let edge = Edge::start().await;
+    let name = long_named(&edge).await;
+    let said = eapol_test(edge.auth, &Client { identity: &name, ..USER }).await;
+    is_in(&said);
+    // A full one has 255 octets with its type and length: one of the identity, one of the proof.
+    assert_eq!(said.0.matches("Attribute 79 (EAP-Message) length=255").count(), 2, "{}", said.0);
+    assert_eq!(attempts(&edge, 1).await[0].user_name, name);
 }
 
 async fn user(edge: &Edge) -> Nas {

@@ -1,14 +1,22 @@
 //! CoA: a running tunnel is told that it may run longer, or is to be otherwise; and what happens where it is not.
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use radgram::domain::attribute::Subject;
+use radgram::domain::habits::{Identification, Signing};
 use radgram::domain::order::OrderState;
+use radgram::domain::router::{Demand, source_network};
 use radgram::domain::setting::Level;
+use radgram::proto::radius::{AttributeType, Code, Packet, SharedSecret, Signature, sign};
+use radgram::secret::Secret;
 use radgram::sim::router::{Cause, ChangeHabit, CountFrom, DisconnectHabit, Tunnel};
 use radgram::store::order::{Order, Whose};
+use radgram::store::router::RouterForm;
+use tokio::net::UdpSocket;
 
-use crate::world::{ADMIN, Base, Dialled, World, hours};
+use crate::wire::Wire;
+use crate::world::{ADMIN, Base, Dialled, SECRET, World, hours};
 
 /// What a router is tried again after, at the first failure.
 const AGAIN: Duration = Duration::from_secs(5);
@@ -205,6 +213,8 @@ on_both! {
         assert_eq!(world.gate().apply_attributes(&ADMIN, Whose::Of(subject)).await.unwrap(), 1);
         world.until_order(OrderState::Acknowledged).await;
         assert_eq!((tunnel.profile().as_deref(), tunnel.rate_limit().as_deref()), (Some("staff"), Some("1M/1M")));
+        let filter = world.router.row("/ip/firewall/filter", "jump-target", "slow").unwrap().expect("the filter is taken");
+        assert_eq!((filter["chain"].as_str(), &filter["in-interface"]), ("ppp", &tunnel.interface()));
         assert_eq!(tunnel.expires(), Some(world.session().await.unwrap().until), "its end stays");
 
         // At once, where the router's habit is so; and only what a running connection takes.
@@ -261,4 +271,127 @@ on_both! {
         assert!(world.gate().reader().pending_cuts().await.unwrap().is_empty());
         assert!(tunnel.is_up(), "the router was wrong, and its next Interim opens it again");
     }
+}
+
+/// What a router's `/radius/incoming` was asked: by which code, whether it is signed, and by what the connection is named.
+#[derive(Debug, PartialEq, Eq)]
+struct Asked {
+    code: Code,
+    signature: Signature,
+    named: Vec<AttributeType>,
+}
+
+impl Asked {
+    fn read(request: &[u8]) -> Self {
+        let packet = Packet::parse(request).unwrap();
+        let signature = sign::check_hashed_request(&packet, &SharedSecret::new(Secret::new(SECRET))).unwrap();
+        // The vendor's are what is changed.
+        let says = |kind: &AttributeType| {
+            ![AttributeType::MESSAGE_AUTHENTICATOR, AttributeType::VENDOR_SPECIFIC].contains(kind)
+        };
+        let named = packet.attributes().map(|attribute| attribute.kind).filter(says).collect();
+        Self { code: packet.code(), signature, named }
+    }
+}
+
+impl World {
+    /// Ann is connected, her account has a rate that can be changed meanwhile, and what goes to the router is heard.
+    async fn overheard(&self) -> (Tunnel, Wire) {
+        let localhost = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        let near = UdpSocket::bind((localhost, 0)).await.unwrap();
+        let wire = Wire::lay(near, localhost, self.router.incoming_addr().unwrap()).await;
+        let form = RouterForm {
+            name: "office".to_owned(),
+            address: source_network("127.0.0.1").unwrap(),
+            nas_identifier: None,
+            coa_port: wire.near().port(),
+            message_authenticator: Demand::Auto,
+        };
+        let office = self.router_id().await;
+        self.gate().change_router(&ADMIN, office, &form).await.unwrap();
+        let goes_there = || async {
+            let routers = self.gate().directory().routers();
+            routers.router(office).is_some_and(|router| router.coa_port == form.coa_port)
+        };
+        self.until("the port is known", goes_there).await;
+        let tunnel = self.connected().await;
+        let rate = ("Mikrotik-Rate-Limit".to_owned(), "5M/10M".to_owned());
+        let subject = Subject::Account(self.account("ann").await);
+        self.gate().set_attributes(&ADMIN, subject, &[rate]).await.unwrap();
+        (tunnel, wire)
+    }
+
+    /// The rate goes to the tunnel; gives what was sent until the router took it.
+    async fn change(&self, wire: &Wire) -> Vec<Asked> {
+        wire.take();
+        let subject = Subject::Account(self.account("ann").await);
+        self.gate().apply_attributes(&ADMIN, Whose::Of(subject)).await.unwrap();
+        self.until_order(OrderState::Acknowledged).await;
+        wire.take().iter().map(|request| Asked::read(request)).collect()
+    }
+
+    /// The tunnel is cut; gives what was sent until it was down.
+    async fn cut(&self, tunnel: &Tunnel, wire: &Wire) -> Vec<Asked> {
+        wire.take();
+        let row = self.gate().reader().connections().await.unwrap().remove(0);
+        self.gate().cut_connection(&ADMIN, row.id).await.unwrap();
+        assert_eq!(tunnel.ended().await, Cause::AdminReset);
+        wire.take().iter().map(|request| Asked::read(request)).collect()
+    }
+}
+
+on_both! {
+    async fn a_router_is_told_which_connection_is_meant_by_what_it_wants_to_hear(world: World) {
+        let (tunnel, wire) = world.overheard().await;
+        let (name, id) = (AttributeType::USER_NAME, AttributeType::ACCT_SESSION_ID);
+        let (nas, framed) = (AttributeType::NAS_IP_ADDRESS, AttributeType::FRAMED_IP_ADDRESS);
+        for (word, named) in [
+            ("full", vec![nas, name, id, framed]),
+            ("without_nas_address", vec![name, id, framed]),
+            ("session_id", vec![id]),
+        ] {
+            world.habit("coa_identification", word).await;
+            let asked = world.change(&wire).await.remove(0);
+            assert_eq!(asked, Asked { code: Code::COA_REQUEST, signature: Signature::Present, named }, "{word}");
+        }
+        assert_eq!(tunnel.rate_limit().as_deref(), Some("5M/10M"));
+        // A Disconnect goes by memory, which follows.
+        let office = world.router_id().await;
+        let habits = || world.gate().directory().habits(office).coa;
+        let follows = || async { habits().identification == Identification::SessionId };
+        world.until("the habit is known", follows).await;
+        let asked = world.cut(&tunnel, &wire).await.remove(0);
+        assert_eq!((asked.code, asked.named), (Code::DISCONNECT_REQUEST, vec![id]));
+    }
+}
+
+on_both! {
+    async fn a_router_is_asked_with_a_signature_or_without_as_it_wants_it(world: World) {
+        let (tunnel, wire) = world.overheard().await;
+        let (with, without) = (Signature::Present, Signature::Absent);
+        for (word, signature) in [("no", without), ("auto", with), ("yes", with), ("no", without)] {
+            world.habit("coa_message_authenticator", word).await;
+            let asked = world.change(&wire).await.remove(0);
+            assert_eq!((asked.code, asked.signature), (Code::COA_REQUEST, signature), "{word}");
+        }
+        let office = world.router_id().await;
+        let follows = || async { world.gate().directory().habits(office).coa.signing == Signing::No };
+        world.until("the habit is known", follows).await;
+        let asked = world.cut(&tunnel, &wire).await.remove(0);
+        assert_eq!((asked.code, asked.signature), (Code::DISCONNECT_REQUEST, Signature::Absent));
+    }
+}
+
+/// The first two transmissions are lost on the way, which is waited for in real time: both words at once.
+#[tokio::test]
+async fn after_silence_a_request_goes_without_a_signature_only_if_that_is_left_to_radgram() {
+    let third_is = async |word: &str, signature| {
+        let world = World::with_ann(Base::Sqlite).await;
+        let (_tunnel, wire) = world.overheard().await;
+        world.habit("coa_message_authenticator", word).await;
+        world.router.faults().lose_incoming_requests(2);
+        let signatures: Vec<Signature> = world.change(&wire).await.iter().map(|asked| asked.signature).collect();
+        assert_eq!(signatures, [Signature::Present, Signature::Present, signature], "{word}");
+    };
+    tokio::join!(third_is("auto", Signature::Absent), third_is("yes", Signature::Present));
 }

@@ -13,6 +13,7 @@ use radgram::sim::telegram::SimMessage;
 use sqlx::{Connection, Row};
 use tokio::net::UdpSocket;
 
+use crate::eap::{Nas, Proof, Reply};
 use crate::world::{ADMIN, Base, Dialled, ELSEWHERE, HOME, PASSWORD, Plan, SECRET, World, hours};
 
 /// `hold_seconds` as it is by default: the refusal leaves a second earlier.
@@ -268,6 +269,53 @@ held_on_both! {
         press.toast().await;
         client.send_to(&request, world.auth()[0]).await.unwrap();
         assert_eq!(code(&receive(&client).await.0, &request), Code::ACCESS_ACCEPT);
+    }
+}
+
+/// A client that speaks IKEv2, and waits for what is said to its proof.
+async fn by_eap(world: &World) -> (Nas, Proof, Reply) {
+    let nas = Nas::new(world.radius().0, SECRET, "ann", PASSWORD, HOME).await;
+    let challenge = nas.introduce().await;
+    let proof = nas.proof(&challenge);
+    (nas, proof, challenge)
+}
+
+/// The question, once the proof waits for its answer.
+async fn asked_while_held(world: &World) -> SimMessage {
+    let question = asked(world).await;
+    world.until("the proof is held", || async { world.gate().metrics().held.get() == 1 }).await;
+    question
+}
+
+held_on_both! {
+    async fn a_dial_by_eap_waits_with_its_proof_and_the_yes_lets_it_in(world: World) {
+        let (nas, proof, challenge) = by_eap(world).await;
+        let (told, toast) = tokio::join!(nas.say(&proof.eap, &challenge), async {
+            let question = asked_while_held(world).await;
+            world.ann.presses(&question, "Yes, 24 h").await
+        });
+        assert!(toast.starts_with("Access is open."), "{toast}");
+        let accept = nas.acknowledge(&proof, &told).await;
+        assert_eq!(accept.code(), Code::ACCESS_ACCEPT);
+        nas.check_accept(&accept, &proof);
+        assert_eq!(accept.packet().integer(AttributeType::SESSION_TIMEOUT), Some(24 * 3600));
+        nas.account(world.radius().1, 1, &accept).await;
+        world.until_heard().await;
+        assert_eq!(world.session().await.unwrap().connections.len(), 1);
+        assert_eq!((questions(world), world.gate().metrics().held.get()), (1, 0));
+    }
+}
+
+held_on_both! {
+    async fn a_no_to_a_dial_by_eap_fails_its_proof(world: World) {
+        let (nas, proof, challenge) = by_eap(world).await;
+        let (told, _) = tokio::join!(nas.say(&proof.eap, &challenge), async {
+            let question = asked_while_held(world).await;
+            world.ann.presses(&question, "Not now").await
+        });
+        assert!(told.failed().starts_with("E=691 R=0 C="), "{}", told.failed());
+        assert_eq!(nas.acknowledge(&proof, &told).await.rejected(), "the person did not let the connection in");
+        assert!(world.session().await.is_none());
     }
 }
 

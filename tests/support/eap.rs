@@ -22,6 +22,11 @@ fn random<const N: usize>() -> [u8; N] {
     entropy.bytes()
 }
 
+/// How many octets each EAP-Message of a packet holds.
+pub fn parts(packet: &[u8]) -> Vec<usize> {
+    Packet::parse(packet).unwrap().all(AttributeType::EAP_MESSAGE).map(<[u8]>::len).collect()
+}
+
 /// A router with one client.
 pub struct Nas {
     pub socket: UdpSocket,

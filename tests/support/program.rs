@@ -84,6 +84,16 @@ impl Office {
         (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap())
     }
 
+    /// Runs what may end either way, with `input` on standard input; gives its exit code and all that it says.
+    pub async fn ran_with(&self, line: &str, input: &str) -> (Option<i32>, String) {
+        let mut child = self.program(line).stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        // A command that reads nothing may be gone before it is written to.
+        let _gone = child.stdin.take().unwrap().write_all(input.as_bytes()).await;
+        let output = child.wait_with_output().await.unwrap();
+        let said = [output.stdout, output.stderr].map(|said| String::from_utf8(said).unwrap());
+        (output.status.code(), said.concat())
+    }
+
     /// Starts the server; it takes free ports, and says which.
     pub async fn serve(&self) -> Server {
         let mut child = self.program("serve").stdin(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
