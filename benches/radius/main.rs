@@ -19,6 +19,7 @@ mod part;
 mod postgres;
 mod process;
 mod rows;
+mod slow;
 mod table;
 mod target;
 mod theirs;

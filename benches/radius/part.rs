@@ -12,6 +12,7 @@ use crate::ours::Ours;
 use crate::postgres::Cluster;
 use crate::process;
 use crate::rows;
+use crate::slow;
 use crate::table::{Figures, Goal, head, row, shown, verdict};
 use crate::target::{Target, ourselves};
 use crate::theirs::{Theirs, Users};
@@ -30,6 +31,8 @@ pub enum Part {
     Scale,
     /// Everybody at once after a start.
     Cold,
+    /// Accounting once more, on a slower disk.
+    SlowDisk,
 }
 
 /// Requests on their way: 64 log-ins, 256 records.
@@ -53,6 +56,11 @@ const MANY: &str = "radgram-many-accounts";
 const LONG: &str = "radgram-many-rows";
 const OF_LOG_INS: [&str; 7] = [FLOOR, ARITHMETIC, SQLITE, POSTGRES, THEIR_FILE, THEIR_SQLITE, THEIR_POSTGRES];
 const OF_RECORDS: [&str; 4] = [SQLITE, POSTGRES, THEIR_SQLITE, THEIR_POSTGRES];
+
+/// Whose figures those of the lean table in the same database are.
+fn alone(name: &str, group: usize) -> String {
+    format!("{name}, the database alone in {group}")
+}
 
 /// What runs.
 struct Bench<'a> {
@@ -79,10 +87,10 @@ pub async fn run(options: &Options) {
             bench.round(*part).await;
         }
     }
+    bench.tell_memory();
     for part in parts {
         bench.tell(*part);
     }
-    bench.tell_memory();
 }
 
 impl<'a> Bench<'a> {
@@ -217,6 +225,8 @@ impl<'a> Bench<'a> {
             Part::Latency => self.latency(),
             Part::Scale => self.scale(),
             Part::Cold => self.cold(),
+            // A run of its own, once these are through.
+            Part::SlowDisk => {}
         }
     }
 
@@ -239,8 +249,7 @@ impl<'a> Bench<'a> {
             for group in GROUPS {
                 let rate = lean.rate(group, Duration::from_millis(self.options.milliseconds)).await;
                 eprintln!("{whose:<22} alone, in groups of {group}: {rate:.0} rows/s");
-                self.figures.add(format!("alone in {group}"), *whose, rate);
-                self.figures.add("alone", *whose, rate);
+                self.figures.add("records rate", alone(whose, group), rate);
             }
         }
         for name in OF_RECORDS {
@@ -308,6 +317,7 @@ impl<'a> Bench<'a> {
             Part::Latency => self.tell_latency(),
             Part::Scale => self.tell_scale(),
             Part::Cold => self.tell_cold(),
+            Part::SlowDisk => slow::run(self.options),
         }
     }
 
@@ -341,15 +351,15 @@ impl<'a> Bench<'a> {
         self.line("p99 in ms", "records p99 ms", &OF_RECORDS);
         self.line("asked again", "records lost", &OF_RECORDS);
         for group in GROUPS {
-            self.line(&format!("the database alone, in groups of {group}"), &format!("alone in {group}"), &OF_RECORDS);
+            let rates = OF_RECORDS.iter().map(|name| self.figures.median("records rate", &alone(name, group)));
+            row(&format!("the database alone, in groups of {group}"), rates.map(|rate| rate.map(shown)));
         }
         println!();
         for (name, other, least) in [(SQLITE, THEIR_SQLITE, 30.0), (POSTGRES, THEIR_POSTGRES, 5.0)] {
             let ratio = self.figures.ratio("records rate", name, other);
             verdict(&format!("{name}: records per second / {other}"), ratio, &Goal::Least(least));
             for group in GROUPS {
-                let alone = self.figures.median(&format!("alone in {group}"), name);
-                let share = self.figures.median("records rate", name).zip(alone).map(|(rate, alone)| rate / alone);
+                let share = self.figures.ratio("records rate", name, &alone(name, group));
                 verdict(&format!("{name}: records per second / database alone in {group}"), share, &Goal::Least(0.4));
             }
         }
