@@ -97,11 +97,7 @@ impl App {
         let fleet = Fleet::new(gate.clock().clone(), entropy.clone());
         gate.start_reaching(fleet.clone(), tracker, cancel);
         let lines = Arc::<Lines>::default();
-        gate.start_enforcing(
-            Arc::new(Cutters::new(gate.clone()).over(&lines)),
-            tracker,
-            cancel,
-        );
+        gate.start_enforcing(Arc::new(Cutters::new(gate.clone()).over(&lines)), tracker, cancel);
 
         let (auth, auth_addresses) = listen(&config.radius.auth_listen, "auth_listen")?;
         let (acct, acct_addresses) = listen(&config.radius.acct_listen, "acct_listen")?;

@@ -1,5 +1,5 @@
-//! What a running server has learnt of somebody is taken back on the command line: the lock of who guessed passwords, and
-//! that a box signs its requests. The program itself is the router and the client.
+//! What a running server has learnt of somebody is taken back on the command line: the lock of who guessed passwords,
+//! and that a box signs its requests. The program itself is the router and the client.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 #[path = "support/postgres.rs"]

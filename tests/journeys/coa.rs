@@ -213,7 +213,8 @@ on_both! {
         assert_eq!(world.gate().apply_attributes(&ADMIN, Whose::Of(subject)).await.unwrap(), 1);
         world.until_order(OrderState::Acknowledged).await;
         assert_eq!((tunnel.profile().as_deref(), tunnel.rate_limit().as_deref()), (Some("staff"), Some("1M/1M")));
-        let filter = world.router.row("/ip/firewall/filter", "jump-target", "slow").unwrap().expect("the filter is taken");
+        let filter = world.router.row("/ip/firewall/filter", "jump-target", "slow").unwrap();
+        let filter = filter.expect("the router took the Filter-Id");
         assert_eq!((filter["chain"].as_str(), &filter["in-interface"]), ("ppp", &tunnel.interface()));
         assert_eq!(tunnel.expires(), Some(world.session().await.unwrap().until), "its end stays");
 

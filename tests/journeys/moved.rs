@@ -1,5 +1,5 @@
-//! A router whose entry is a network moves to another address of it while Ann is connected: her connection goes on as it was,
-//! and what is asked of the router goes where it is now.
+//! A router whose entry is a network moves to another address of it while Ann is connected: her connection goes on as it
+//! was, and what is asked of the router goes where it is now.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! A wire of datagrams between radgram and a router: it comes out where a test says, and the test reads what goes over it.
+//! A wire of datagrams between radgram and a router: it comes out where a test says, and the test reads what goes over.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex};
