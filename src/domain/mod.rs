@@ -17,6 +17,7 @@ pub mod order;
 pub mod policy;
 pub mod prompt;
 pub mod radsec;
+pub mod reason;
 pub mod router;
 pub mod session;
 pub mod setting;

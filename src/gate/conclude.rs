@@ -5,8 +5,9 @@ use super::Gate;
 use super::access::{Accept, Answer, door_of};
 use super::directory::Found;
 use crate::clock::Timestamp;
-use crate::domain::access::{Reason, Request};
+use crate::domain::access::Request;
 use crate::domain::account::candidates;
+use crate::domain::reason::Reason;
 use crate::store::StoreError;
 
 impl Gate {

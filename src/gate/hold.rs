@@ -18,10 +18,11 @@ use super::directory::{Found, Known};
 use super::door::Knocker;
 use super::home::By;
 use crate::clock::Timestamp;
-use crate::domain::access::{Reason, Request};
+use crate::domain::access::Request;
 use crate::domain::connection::Place;
 use crate::domain::id::{AccountId, PromptId, RouterId};
 use crate::domain::prompt::State as PromptState;
+use crate::domain::reason::Reason;
 use crate::domain::router::Router;
 use crate::store::StoreError;
 

@@ -37,6 +37,7 @@ mod person;
 mod policies;
 pub mod ports;
 mod post;
+mod proof;
 pub mod radsec;
 mod refused;
 pub mod router_api;

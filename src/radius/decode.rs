@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use super::proof;
 use crate::clock::Timestamp;
-use crate::domain::access::{Reason, Request, Service};
+use crate::domain::access::{Request, Service};
 use crate::domain::connection::{Authentic, Notice, Record, Report, Traffic, Via};
 use crate::domain::id::RouterId;
+use crate::domain::reason::Reason;
 use crate::domain::router::NasKey;
 use crate::proto::radius::{AttributeType, Packet, SharedSecret, attribute};
 

@@ -11,8 +11,8 @@
 //! What is in no such shape is refused, not dropped: RFC 2865 §5 wants an Access-Reject for an attribute of an impossible
 //! length, and RouterOS would ask its next server on silence. The refusal comes before the name is looked up.
 
-use crate::domain::access::Reason;
 use crate::domain::credential::Proof;
+use crate::domain::reason::Reason;
 use crate::proto::radius::{Attribute, AttributeType, Packet, SharedSecret, VendorId, VendorType, hide};
 
 /// The shortest CHAP-Challenge, RFC 2865 §5.40.

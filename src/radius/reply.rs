@@ -5,9 +5,9 @@
 
 use super::forward;
 use crate::crypto::{hex, mppe};
-use crate::domain::access::Reason;
 use crate::domain::attribute::ReplyAttribute;
 use crate::domain::credential::{NtHash, Proof, Proven};
+use crate::domain::reason::Reason;
 use crate::entropy::Entropy;
 use crate::gate::access::Accept;
 use crate::proto::radius::{

@@ -8,8 +8,8 @@ use axum::response::{IntoResponse, Response};
 use super::error::WebError;
 use super::users::{Filter, limit};
 use super::visit::{Deciding, Shell, Viewing};
-use crate::domain::access::Reason;
 use crate::domain::home::HomeFault;
+use crate::domain::reason::Reason;
 use crate::store::attempt::{AttemptLine, Verdict};
 use crate::store::guess::{GuessLock, LockKind};
 

@@ -5,8 +5,9 @@
 
 use super::super::reply::{Asked, DENIED, FRAMED, error_code, push_grant, push_keys, v2_error};
 use super::table::State;
-use crate::domain::access::{Reason, Request, Service};
+use crate::domain::access::{Request, Service};
 use crate::domain::credential::Proven;
+use crate::domain::reason::Reason;
 use crate::entropy::Entropy;
 use crate::gate::access::Accept;
 use crate::proto::radius::{AttributeType, BuildError, Code, Opening, PacketBuilder, SharedSecret, eap};
